@@ -1,0 +1,105 @@
+"""The one door for processes: no other module imports subprocess."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from harness.errors import CommandFailed, DeadlineExceeded, TestbedError
+
+PIPE = subprocess.PIPE
+DEVNULL = subprocess.DEVNULL
+Process = subprocess.Popen[bytes]
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A process that has ended."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    within: float = 60.0,
+    input: str | None = None,  # noqa: A002 - subprocess's own word
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    check: bool = True,
+) -> Completed:
+    """Run a program to its end.
+
+    Raises CommandFailed on a non-zero exit code (unless `check` is false), DeadlineExceeded
+    after `within` seconds (the process is killed), TestbedError when it cannot be started.
+    """
+    try:
+        done = subprocess.run(
+            list(argv),
+            input=input if input is None else input.encode(),
+            stdin=DEVNULL if input is None else None,
+            capture_output=True,
+            timeout=within,
+            env=None if env is None else dict(env),
+            cwd=cwd,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise TestbedError(
+            f"`{argv[0]}` cannot be started", why=str(error), fix="testbed doctor"
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise DeadlineExceeded(f"`{' '.join(argv)}` ran longer than {within:g} s") from None
+    out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+    if check and done.returncode:
+        raise CommandFailed(argv, done.returncode, out, err)
+    return Completed(tuple(argv), done.returncode, out, err)
+
+
+def spawn(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: int | IO[bytes] | None = None,
+    stdout: int | IO[bytes] | None = None,
+    stderr: int | IO[bytes] | None = None,
+    pass_fds: Sequence[int] = (),
+    new_session: bool = False,
+) -> Process:
+    """Start a program and hand it to the caller, who ends it with `terminate`."""
+    return subprocess.Popen(
+        list(argv),
+        env=None if env is None else dict(env),
+        cwd=cwd,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        pass_fds=tuple(pass_fds),
+        start_new_session=new_session,
+    )
+
+
+def terminate(process: Process, within: float = 5.0) -> int:
+    """End a process we started: TERM, then KILL after `within` seconds; reaps it."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(within)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return process.wait()
+
+
+def wait(process: Process, within: float | None = None) -> int | None:
+    """The exit code of a process we started, or None when it still runs after `within` seconds."""
+    try:
+        return process.wait(within)
+    except subprocess.TimeoutExpired:
+        return None
