@@ -1,0 +1,1 @@
+"""What a testbed is, as frozen data: no I/O, no clock, no libvirt."""
