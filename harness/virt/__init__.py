@@ -1,0 +1,1 @@
+"""libvirt, spoken plainly: connections, domain XML, devices, migration jobs, channels."""

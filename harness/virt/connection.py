@@ -1,0 +1,135 @@
+"""A connection to one libvirtd, and its events as values that can be waited for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import libvirt
+
+from harness import clock
+from harness.errors import DeadlineExceeded, TestbedError
+from harness.virt import loop
+
+KEEPALIVE_SECONDS, KEEPALIVE_COUNT = 5, 4
+
+
+@dataclass(frozen=True)
+class DomainEvent:
+    """Something libvirt said about a domain: kind is lifecycle, device-removed, job-completed…"""
+
+    domain: str
+    kind: str
+    detail: Any
+
+
+LIFECYCLE = {
+    libvirt.VIR_DOMAIN_EVENT_DEFINED: "defined",
+    libvirt.VIR_DOMAIN_EVENT_UNDEFINED: "undefined",
+    libvirt.VIR_DOMAIN_EVENT_STARTED: "started",
+    libvirt.VIR_DOMAIN_EVENT_SUSPENDED: "suspended",
+    libvirt.VIR_DOMAIN_EVENT_RESUMED: "resumed",
+    libvirt.VIR_DOMAIN_EVENT_STOPPED: "stopped",
+    libvirt.VIR_DOMAIN_EVENT_SHUTDOWN: "shutdown",
+    libvirt.VIR_DOMAIN_EVENT_CRASHED: "crashed",
+}
+
+
+class Connection:
+    """One host's libvirtd. `where` names the host in errors."""
+
+    def __init__(self, uri: str, where: str) -> None:
+        loop.ensure_running()
+        self.uri, self.where = uri, where
+        with translated(f"libvirtd of {where} does not answer at {uri}", where):
+            self.raw = libvirt.open(uri)
+            self.raw.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_COUNT)
+        self._events: list[DomainEvent] = []
+        self._arrived = threading.Condition()
+        self._listeners = self._listen()
+
+    def _listen(self) -> list[int]:
+        def register(event_id: int, callback: Callable[..., None]) -> int:
+            return int(self.raw.domainEventRegisterAny(None, event_id, callback, None))
+
+        return [
+            register(
+                libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                lambda _c, dom, event, *_: self._record(
+                    dom, LIFECYCLE.get(event, str(event)), None
+                ),
+            ),
+            register(
+                libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
+                lambda _c, dom, alias, _o: self._record(dom, "device-removed", alias),
+            ),
+            register(
+                libvirt.VIR_DOMAIN_EVENT_ID_JOB_COMPLETED,
+                lambda _c, dom, stats, _o: self._record(dom, "job-completed", dict(stats)),
+            ),
+        ]
+
+    def _record(self, domain: Any, kind: str, detail: Any) -> None:
+        with self._arrived:
+            self._events.append(DomainEvent(domain.name(), kind, detail))
+            self._arrived.notify_all()
+
+    def mark(self) -> int:
+        """A point in the stream of events, to wait from."""
+        with self._arrived:
+            return len(self._events)
+
+    def find(self, since: int, domain: str, kind: str) -> DomainEvent | None:
+        """The first event of that kind after `since`, if there is one already."""
+        with self._arrived:
+            wanted = (e for e in self._events[since:] if (e.domain, e.kind) == (domain, kind))
+            return next(wanted, None)
+
+    def await_event(
+        self, since: int, domain: str, kind: str, *, within: float, detail: Any = None
+    ) -> DomainEvent:
+        """Wait for an event after `since`. Raises DeadlineExceeded."""
+        deadline = clock.Deadline(within)
+        with self._arrived:
+            while True:
+                for event in self._events[since:]:
+                    right = detail is None or event.detail == detail
+                    if (event.domain, event.kind) == (domain, kind) and right:
+                        return event
+                if not self._arrived.wait(deadline.left()) and deadline.expired:
+                    raise DeadlineExceeded(
+                        f"{domain}: no {kind} event within {within:g} s", where=self.where
+                    )
+
+    def alive(self) -> bool:
+        """Whether the connection still stands."""
+        try:
+            return bool(self.raw.isAlive())
+        except libvirt.libvirtError:
+            return False
+
+    def close(self) -> None:
+        """Deregister and close; a connection that is gone already is fine."""
+        try:
+            for listener in self._listeners:
+                self.raw.domainEventDeregisterAny(listener)
+            self.raw.close()
+        except libvirt.libvirtError:
+            return
+
+
+class translated:  # noqa: N801 - reads as a verb: with translated(...)
+    """Turn libvirt's errors inside the block into a TestbedError that says `what` failed."""
+
+    def __init__(self, what: str, where: str, fix: str = "") -> None:
+        self.what, self.where, self.fix = what, where, fix
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, libvirt.libvirtError):
+            why = str(error).strip()
+            raise TestbedError(self.what, where=self.where, why=why, fix=self.fix) from error

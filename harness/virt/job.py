@@ -1,0 +1,106 @@
+"""A live migration as libvirt runs it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+import libvirt
+
+from harness import clock
+from harness.errors import TestbedError
+from harness.virt.connection import Connection
+from harness.virt.domain import Domain
+
+FLAGS = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PEER2PEER
+MIGRATION_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What libvirt said of a finished migration; times in milliseconds."""
+
+    call_ms: float
+    total_ms: float
+    downtime_ms: float
+    bytes_moved: int
+    raw: dict[str, Any] = field(default_factory=dict)
+
+
+class MigrationJob:
+    """One call of virDomainMigrateToURI3 in a thread of its own, watched from outside.
+
+    Peer-to-peer, so that a harness that dies does not cancel it: the guest then arrives anyway.
+    """
+
+    def __init__(self, domain: Domain, destination: Connection, bandwidth_mib: int = 0) -> None:
+        self.domain, self.destination = domain, destination
+        self._bandwidth = bandwidth_mib
+        self._error: libvirt.libvirtError | None = None
+        self._seconds = 0.0
+        self._since = domain.connection.mark()
+        self._thread = threading.Thread(target=self._migrate, name="migrate", daemon=True)
+
+    def start(self) -> MigrationJob:
+        """Begin, and return at once."""
+        self._thread.start()
+        return self
+
+    def _migrate(self) -> None:
+        begun = clock.now()
+        parameters = {}
+        if self._bandwidth:
+            parameters[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = self._bandwidth
+        try:
+            self.domain.raw.migrateToURI3(self.destination.uri, parameters, FLAGS)
+        except libvirt.libvirtError as error:
+            self._error = error
+        self._seconds = clock.now() - begun
+
+    @property
+    def running(self) -> bool:
+        """Whether the call has not returned yet."""
+        return self._thread.is_alive()
+
+    def progress(self) -> dict[str, Any]:
+        """The job's counters while it runs; empty when it has none to give."""
+        try:
+            return dict(self.domain.raw.jobStats())
+        except libvirt.libvirtError:
+            return {}
+
+    def abort(self) -> None:
+        """Cancel it: the guest stays where it is. One that has ended is fine."""
+        try:
+            self.domain.raw.abortJob()
+        except libvirt.libvirtError:
+            return
+
+    def result(self, within: float = MIGRATION_SECONDS) -> JobResult:
+        """Wait for the end. Raises TestbedError when libvirt refused or gave up.
+
+        After `within` seconds the job is aborted: a guest must not stay half way for ever.
+        """
+        self._thread.join(within)
+        if self.running:
+            self.abort()
+            self._thread.join(MIGRATION_SECONDS)
+        if self._error is not None or self.running:
+            why = str(self._error or "it never returned")
+            moved = f"{self.domain.name} did not reach {self.destination.where}"
+            raise TestbedError(moved, where=self.domain.connection.where, why=why)
+        return self._collect()
+
+    def _collect(self) -> JobResult:
+        event = self.domain.connection.await_event(
+            self._since, self.domain.name, "job-completed", within=5.0
+        )
+        stats = event.detail
+        return JobResult(
+            call_ms=self._seconds * 1000,
+            total_ms=float(stats.get("time_elapsed", 0)),
+            downtime_ms=float(stats.get("downtime", 0)),
+            bytes_moved=int(stats.get("memory_processed", 0)),
+            raw=stats,
+        )
