@@ -1,0 +1,1 @@
+"""The harness's end of a guest agent's control channel."""
