@@ -1,0 +1,59 @@
+"""What holds for every test: the order, the markers that follow from the folder, and honesty
+about the leg that an ordinary user runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+ORDER = ("style", "unit", "agent", "contract", "model", "lab", "perf")
+MARKED_FOLDERS = ("lab", "perf")
+ORDINARY_USER = "TESTBED_ORDINARY_USER"
+
+
+def folder_of(item: pytest.Item) -> str:
+    """The folder below tests/ that holds this test."""
+    path = item.path.relative_to(TESTS) if item.path.is_relative_to(TESTS) else item.path
+    return path.parts[0]
+
+
+def rank(item: pytest.Item) -> int:
+    """Cheap tests first: a broken style rule is told before a guest boots."""
+    folder = folder_of(item)
+    return ORDER.index(folder) if folder in ORDER else len(ORDER)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if folder_of(item) in MARKED_FOLDERS:
+            item.add_marker(folder_of(item))
+    items.sort(key=rank)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("ordinary_user") and not os.environ.get(ORDINARY_USER):
+        pytest.skip(f"needs {ORDINARY_USER}=<name of an ordinary user of this machine>")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport]:
+    """Where the ordinary user exists, a skip of that leg would hide that nobody ran it."""
+    report = yield
+    if (
+        report.skipped
+        and item.get_closest_marker("ordinary_user")
+        and os.environ.get(ORDINARY_USER)
+    ):
+        report.outcome = "failed"
+        report.longrepr = f"skipped although {ORDINARY_USER} is set: {report.longrepr}"
+    return report
+
+
+@pytest.fixture
+def ordinary_user() -> str:
+    """The name of the machine's ordinary user, for tests marked `ordinary_user`."""
+    return os.environ[ORDINARY_USER]
