@@ -1,0 +1,55 @@
+# The front door. `make` alone lists what it can do.
+#
+# ARGS goes to the command behind a target:  make test ARGS='-k oracle'
+
+.DEFAULT_GOAL := help
+
+# Parts of scripts/packages.txt that a target needs; its prerequisites inherit them.
+PARTS := run
+test check bench setup: PARTS := run test
+
+.PHONY: help
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: agent venv ## two hosts, two guests, streams, a migration there and back, a verdict
+	@.venv/bin/testbed demo $(ARGS)
+
+.PHONY: test
+test: agent venv ## every test, real guests and migrations included
+	@.venv/bin/pytest $(ARGS)
+
+.PHONY: check
+check: agent venv ## style and unit tests only: fast
+	@.venv/bin/pytest tests/style tests/unit $(ARGS)
+
+.PHONY: bench
+bench: agent venv ## measure, and print the figures
+	@.venv/bin/pytest tests/perf --capture=no $(ARGS)
+
+.PHONY: image
+image: agent venv ## build the guests' image into the cache
+	@.venv/bin/python -m harness.images $(ARGS)
+
+.PHONY: agent
+agent: packages ## compile the guest agent and the workloads
+	@$(MAKE) --no-print-directory --directory guest-agent
+	@$(MAKE) --no-print-directory --directory workloads
+
+.PHONY: setup
+setup: agent venv ## install and build all that the other targets need
+
+.PHONY: clean
+clean: ## remove what was built; keeps results/
+	rm -rf .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf guest-agent/build guest-agent/build-* workloads/build workloads/build-*
+	find harness tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: packages
+packages:
+	@scripts/setup.sh $(PARTS)
+
+.PHONY: venv
+venv: packages
+	@scripts/venv.sh $(filter test,$(PARTS))
