@@ -1,0 +1,1 @@
+"""Machines that run guests: reached over SSH, made as namespaces, or faked."""

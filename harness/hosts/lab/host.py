@@ -1,0 +1,80 @@
+"""PID 1 of one host of the lab: ``python -m harness.hosts.lab.host NAME STATE_DIR SPEC``.
+
+It makes the namespaces it was started in look like a fresh machine (own /proc, /sys, /dev/pts,
+/dev/shm, /run, /var, /tmp, /root, /etc/libvirt), starts sshd and reaps. Everything else a host
+needs is made over SSH, by the same roles that make a real host. It ends with its sshd.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+
+from harness import run
+from harness.hosts.lab import hostfiles
+from harness.hosts.lab import spec as lab
+from harness.hosts.lab.reaper import reap_until
+from harness.hosts.lab.spec import LabSpec
+
+OWN = Path("/run/lab")
+
+
+def main(argv: list[str]) -> None:
+    """Become the host."""
+    host, state_dir, spec = argv[0], Path(argv[1]), LabSpec.from_json(argv[2])
+    own = hostfiles.read_keys(state_dir, host) | hostfiles.texts(spec, host)
+    _mount(spec)
+    _write(own)
+    _adopt(own)
+    socket.sethostname(host)
+    _plug_in(spec.address(host))
+    reap_until(_start_sshd().pid)
+
+
+def _mount(spec: LabSpec) -> None:
+    for target, options in hostfiles.tmpfs_mounts(spec.shm_bytes):
+        run.run(["mount", "-t", "tmpfs", "-o", options, f"lab{target}", target])
+    devpts = "newinstance,ptmxmode=0666,mode=620"
+    run.run(["mount", "-t", "devpts", "-o", devpts, "devpts", "/dev/pts"])
+    run.run(["mount", "--bind", "/dev/pts/ptmx", "/dev/ptmx"])
+    for folder, mode in hostfiles.FOLDERS:
+        Path(folder).mkdir(parents=True)
+        Path(folder).chmod(mode)  # mkdir's own mode would lose what the umask takes
+    Path("/var/run").symlink_to("/run")
+
+
+def _write(own: dict[str, str]) -> None:
+    for name, text in own.items():
+        path = OWN / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600 if name in hostfiles.SECRET else 0o644)
+        path.write_text(text)
+    authorized = Path("/root/.ssh/authorized_keys")
+    authorized.parent.mkdir(mode=0o700)
+    authorized.write_text(own[hostfiles.LOGIN_KEY])
+
+
+def _adopt(own: dict[str, str]) -> None:
+    """Put our own files over those of the machine, where it has any."""
+    for name in own:
+        target = Path("/") / name
+        if name.startswith("etc/") and target.exists():
+            run.run(["mount", "--bind", str(OWN / name), str(target)])
+
+
+def _plug_in(address: str) -> None:
+    batch = [
+        "link set lo up",
+        f"address add {address}/{lab.PREFIX_LENGTH} dev eth0",
+        "link set eth0 up",
+    ]
+    run.run(["ip", "-batch", "-"], input="\n".join(batch) + "\n")
+
+
+def _start_sshd() -> run.Process:
+    return run.spawn(["/usr/sbin/sshd", "-D", "-e", "-f", str(OWN / hostfiles.SSHD_CONFIG)])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,179 @@
+"""Makes hosts ready by the roles in playbooks/, through ansible-runner."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ansible_runner
+
+from harness import config, run
+from harness.errors import DeadlineExceeded, TestbedError
+from harness.events import EventLog
+from harness.hosts.base import SshTarget
+from harness.hosts.inventory import inventory
+
+PLAYBOOKS = config.REPOSITORY / "playbooks"
+WITHIN = 600.0
+STOP_WITHIN = 15.0
+RUN = "provision"
+
+
+@dataclass(frozen=True)
+class ProvisionReport:
+    """What the play did: tasks that are fine and tasks that changed something, over all hosts."""
+
+    ok: int
+    changed: int
+    changes: tuple[str, ...]
+
+
+class _Play:
+    """Follows one run of the playbook by its events."""
+
+    def __init__(self, events: EventLog) -> None:
+        self.events = events
+        self.changes: list[str] = []
+        self.failures: list[TestbedError] = []
+        self.stats: dict[str, dict[str, int]] = {}
+
+    def hear(self, event: dict[str, Any]) -> bool:
+        """ansible-runner's event handler; False keeps it from writing a file per event."""
+        kind, data = event.get("event", ""), event.get("event_data") or {}
+        if kind in ("playbook_on_task_start", "playbook_on_handler_task_start"):
+            self.events.emit("provision.task", task=data.get("task", ""), role=data.get("role", ""))
+        elif kind == "runner_on_ok" and data["res"].get("changed"):
+            self.changes.append(f"{data['host']}: {data.get('task', '')}")
+        elif kind == "runner_on_failed" and not data.get("ignore_errors"):
+            self.failures.append(_failure(data))
+        elif kind == "runner_on_unreachable":
+            self.failures.append(_unreachable(data))
+        elif kind == "playbook_on_stats":
+            self.stats = {key: dict(data.get(key) or {}) for key in ("ok", "changed")}
+        return False
+
+    def report(self, targets: Sequence[SshTarget], output: str) -> ProvisionReport:
+        """What was done, or the error that says why it was not."""
+        if self.failures:
+            raise self.failures[0]
+        ok = self.stats.get("ok", {})
+        missed = [target.name for target in targets if target.name not in ok]
+        if missed or not targets:
+            raise TestbedError(
+                "the playbook did not run to its end", where=", ".join(missed), why=output[-2000:]
+            )
+        changed = sum(self.stats.get("changed", {}).values())
+        return ProvisionReport(sum(ok.values()), changed, tuple(self.changes))
+
+
+def provision(
+    targets: Sequence[SshTarget],
+    variables: Mapping[str, Any],
+    events: EventLog,
+    state_dir: Path,
+    *,
+    check: bool = False,
+    within: float = WITHIN,
+) -> ProvisionReport:
+    """Make every target a host. Idempotent: a second run changes nothing.
+
+    `check` only tells what would change. Variables are those named in playbooks/host.yml.
+    """
+    folder = state_dir.resolve() / "ansible"
+    shutil.rmtree(folder, ignore_errors=True)
+    play = _Play(events)
+    names = [target.name for target in targets]
+    with events.span("provision", hosts=names) as more, _control_path() as sockets:
+        options = {
+            "private_data_dir": str(folder),
+            "playbook": str(PLAYBOOKS / "host.yml"),
+            "inventory": inventory(targets, variables),
+            "forks": max(1, len(targets)),
+            "cmdline": "--check" if check else None,
+            "envvars": _environment(folder, sockets),
+        }
+        _run_to_end(options, play, within)
+        report = play.report(targets, _output(folder))
+        more.update(ok=report.ok, changed=report.changed)
+    return report
+
+
+def _run_to_end(options: dict[str, Any], play: _Play, within: float) -> None:
+    """Run in a thread, so that Ctrl-C and the deadline can end the play and its children."""
+    Path(options["private_data_dir"]).mkdir(mode=0o700, parents=True)
+    cancel = threading.Event()
+    thread, _runner = ansible_runner.run_async(
+        **options,
+        ident=RUN,
+        quiet=True,
+        suppress_env_files=True,
+        settings={"pexpect_timeout": 1},
+        event_handler=play.hear,
+        cancel_callback=cancel.is_set,
+    )
+    try:
+        thread.join(within)
+        if thread.is_alive():
+            raise DeadlineExceeded(f"the playbook ran longer than {within:g} s")
+    finally:
+        cancel.set()
+        thread.join(STOP_WITHIN)
+
+
+def _environment(folder: Path, sockets: Path) -> dict[str, str]:
+    programs = Path(sys.executable).parent
+    return {
+        "PATH": f"{programs}:{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin",
+        "ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg"),
+        "ANSIBLE_HOME": str(folder / "home"),
+        "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(sockets),
+    }
+
+
+def _output(folder: Path) -> str:
+    path = folder / "artifacts" / RUN / "stdout"
+    return path.read_text(errors="replace").strip() if path.exists() else "it printed nothing"
+
+
+@contextmanager
+def _control_path() -> Iterator[Path]:
+    """A folder for SSH's shared connections (short: socket names are), ended with the play."""
+    with tempfile.TemporaryDirectory(prefix="domsock-", dir="/tmp") as folder:
+        try:
+            yield Path(folder)
+        finally:
+            for socket in Path(folder).iterdir():
+                run.run(["ssh", "-O", "exit", "-o", f"ControlPath={socket}", "any"], check=False)
+
+
+def _failure(data: dict[str, Any]) -> TestbedError:
+    result = data.get("res") or {}
+    items = [item for item in result.get("results") or [] if item.get("failed")]
+    said = items[0] if items else result
+    parts = (said.get(key) for key in ("msg", "stderr", "module_stderr", "stdout"))
+    why = "; ".join(str(part).strip() for part in parts if part)
+    return TestbedError(
+        f"task {data.get('task', '')!r} failed",
+        where=f"host {data.get('host', '')}, role {data.get('role', '')}",
+        why=why[-2000:] or "it does not say why",
+        fix="testbed doctor",
+    )
+
+
+def _unreachable(data: dict[str, Any]) -> TestbedError:
+    why = str((data.get("res") or {}).get("msg", "")).strip()
+    return TestbedError(
+        "Ansible cannot reach the host",
+        where=str(data.get("host", "")),
+        why=why[-2000:],
+        fix="testbed doctor",
+    )
