@@ -81,14 +81,15 @@ enabled() {
     find /etc/rc[0-6S].d -name 'S*' 2>/dev/null || true
 }
 
+part_of_systemd() { dpkg --search "$(readlink -f "$1")" 2>/dev/null | grep --quiet '^systemd'; }
+
 # Disable what was not enabled before. Where the init system itself is new, its own parts stay.
 disable_new() {
     local link
     while read -r link; do
         case $link in
             /etc/rc*) update-rc.d "$(basename "$link" | sed 's/^S[0-9]*//')" disable || true ;;
-            *) dpkg --search "$(readlink -f "$link")" 2>/dev/null | grep --quiet '^systemd' ||
-                rm -f "$link" ;;
+            *) part_of_systemd "$link" || rm -f "$link" ;;
         esac
     done < <(comm -13 "$1" <(enabled | sort))
     if [[ -d /run/systemd/system ]]; then systemctl daemon-reload; fi
@@ -113,6 +114,7 @@ install_packages() {
     apt install "${options[@]}" "$@" || { apt update && apt install "${options[@]}" "$@"; } ||
         fail "the packages could not be installed; apt-get says above why." \
             "Next: mend that, then run the same command again."
+    say "done; no service was started or enabled."
 }
 
 ask() {
