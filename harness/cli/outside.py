@@ -1,0 +1,119 @@
+"""What has to be done outside a lab, around whatever runs inside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import filelock
+
+from harness import config, run
+from harness.cli import inside
+from harness.errors import UsageError
+from harness.events import EventLog
+from harness.hosts.checks import failures
+from harness.hosts.lab.lab import Lab
+from harness.hosts.lab.spec import LabSpec
+from harness.images.micro import build_micro
+from harness.model.topology import Topology
+from harness.testbed import capacity, record
+from harness.testbed.record import TestbedRecord
+
+
+def check_machine(topology: Topology) -> None:
+    """Raises UsageError for the first thing that this machine lacks. Touches nothing."""
+    for failed in failures():
+        raise UsageError(
+            f"{failed.name}: {failed.found}", why=failed.why, fix=failed.fix or "testbed doctor"
+        )
+    capacity.check(topology)
+
+
+@contextmanager
+def exclusive(name: str) -> Iterator[None]:
+    """Hold the testbed of that name: nobody else brings it up, takes it down or sweeps it."""
+    root = config.state_dir() / "locks"
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = filelock.FileLock(root / f"{name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise UsageError(
+            f"another command is working on {name} now", fix="wait for it, or end it"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def refuse_if_up(name: str) -> None:
+    """Raises UsageError when a testbed of that name stands already."""
+    if Lab.load(record.lab_folder(name)) is not None:
+        raise UsageError(
+            f"{name} is up already", fix=f"testbed inspect {name} shows it, testbed down ends it"
+        )
+
+
+def start(topology: Topology, events: EventLog, append: str = "") -> tuple[TestbedRecord, Lab]:
+    """Image, record and lab of a new testbed; the lab is bound to this process.
+
+    The owner is recorded before anything is made.
+    """
+    with events.span("image") as done:
+        image = build_micro(config.cache_dir(), config.REPOSITORY, events)
+        done["digest"] = image.digest
+    made = TestbedRecord.new(topology, image.digest, append)
+    made.write()
+    spec = LabSpec(
+        name=topology.name,
+        hosts=tuple(topology.hosts),
+        shm_bytes=max(host.shm for host in topology.hosts.values()),
+    )
+    return made, Lab.start(spec, record.lab_folder(topology.name), events)
+
+
+def stop(name: str, events: EventLog) -> None:
+    """End the testbed's lab, wait until it is swept, forget its record."""
+    lab = Lab.load(record.lab_folder(name))
+    if lab is not None:
+        with events.span("lab.stop"):
+            inside.lab_stops(lab)
+    record.forget(name)
+
+
+def results_folder(run_id: str) -> Path:
+    """A new folder for a run's evidence. Raises UsageError when it cannot be written."""
+    folder = config.results_dir() / run_id
+    try:
+        folder.mkdir(parents=True)
+        (folder / ".probe").write_text("")
+        (folder / ".probe").unlink()
+    except OSError as error:
+        raise UsageError(
+            "the results folder cannot be written",
+            where=str(folder),
+            why=error.strerror or str(error),
+            fix="set TESTBED_RESULTS to a folder of yours",
+        ) from None
+    return folder
+
+
+def point_latest(folder: Path) -> None:
+    """results/latest → this run."""
+    fresh = folder.parent / f".latest.{os.getpid()}"
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(folder.name)
+    fresh.replace(folder.parent / "latest")
+
+
+def commit() -> str:
+    """The commit of this tree, with a + when it was changed since."""
+    git = ["git", "-C", str(config.REPOSITORY)]
+    head = run.run([*git, "rev-parse", "--short", "HEAD"], check=False)
+    if head.returncode:
+        return "unknown"
+    changed = run.run([*git, "status", "--porcelain"], check=False).stdout
+    return head.stdout.strip() + ("+" if changed else "")

@@ -1,0 +1,1 @@
+"""Guests: booting them, running programs in them, knowing where they are."""

@@ -1,0 +1,106 @@
+"""A running guest, wherever it is now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness import clock
+from harness.agent.client import AgentClient
+from harness.errors import TestbedError
+from harness.events import EventLog
+from harness.guests import programs
+from harness.guests.place import Place
+from harness.model import naming
+from harness.run import Completed
+from harness.virt import xml
+from harness.virt.domain import Domain
+from harness.virt.xml import GuestDefinition
+
+BOOT_SECONDS = 120.0
+GREET_SECONDS = 20.0
+
+
+class Guest:
+    """One guest: its domain, its agent, and the programs in it."""
+
+    def __init__(self, name: str, domain_id: int, domain: Domain, place: Place, events: EventLog):
+        self.name, self.domain_id = name, domain_id
+        self.domain, self.place = domain, place
+        self.events = events
+        self.boot_ms: float | None = None
+        self._agent: AgentClient | None = None
+
+    @classmethod
+    def create(
+        cls, definition: GuestDefinition, domain_id: int, place: Place, events: EventLog
+    ) -> Guest:
+        """Start the domain paused; `boot` lets it run."""
+        domain = Domain.start_paused(place.connection, xml.domain(definition))
+        return cls(definition.name, domain_id, domain, place, events)
+
+    def boot(self) -> None:
+        """Let it run until its agent answers.
+
+        Raises TestbedError with the last lines of its console when it never does.
+        """
+        begun = clock.now()
+        self.domain.resume()
+        try:
+            self._agent = self._reach_agent(BOOT_SECONDS)
+        except TestbedError as error:
+            raise TestbedError(
+                f"{self.name} did not boot", where=self.place.name, why=str(error)
+            ) from error
+        self.boot_ms = (clock.now() - begun) * 1000
+
+    @property
+    def agent(self) -> AgentClient:
+        """The control channel of its agent, opened where the guest is now."""
+        if self._agent is None:
+            self._agent = self._reach_agent(GREET_SECONDS)
+        return self._agent
+
+    def _reach_agent(self, within: float) -> AgentClient:
+        transport = self.domain.open_channel(naming.CTL_CHANNEL)
+        client = AgentClient(transport, self.domain.where, self._agent_event)
+        client.greet(within=within)
+        return client
+
+    def _agent_event(self, message: dict[str, Any]) -> None:
+        fields = {key: value for key, value in message.items() if key != "event"}
+        self.events.emit("agent", guest=self.name, kind=str(message["event"]), **fields)
+
+    def moved_to(self, place: Place, domain: Domain) -> None:
+        """It lives elsewhere now: forget the old host's ends of its channels."""
+        self.drop_agent()
+        self.place, self.domain = place, domain
+
+    def drop_agent(self) -> None:
+        """Close the control channel; the next use opens it again."""
+        if self._agent is not None:
+            self._agent.close()
+            self._agent = None
+
+    def exec(self, argv: list[str], *, within: float = 30.0, check: bool = True) -> Completed:
+        """Run a program in the guest to its end, through qemu-guest-agent."""
+        return programs.run(self.domain, argv, within=within, check=check)
+
+    def start(self, argv: list[str]) -> int:
+        """Start a program in the guest and leave it running; gives its pid."""
+        return programs.start(self.domain, argv)
+
+    def read(self, path: str) -> str:
+        """A text file of the guest's."""
+        return self.exec(["cat", path]).stdout
+
+    def attach_region(self, region: str, size: int, alias: str) -> None:
+        """Hot-plug a region."""
+        self.domain.attach(xml.text(xml.shmem(region, size, alias)))
+
+    def detach_region(self, alias: str, *, within: float) -> None:
+        """Unplug a region and wait until it is gone; one that is not there is fine."""
+        self.domain.detach(alias, within=within)
+
+    def regions(self) -> dict[str, str]:
+        """The regions it has: alias → file name."""
+        return xml.attached_regions(self.domain.describe())

@@ -1,0 +1,1 @@
+"""Moving a guest with its streams open."""

@@ -1,0 +1,96 @@
+"""The record of a testbed on disk: whose it is, and what is needed to find it again.
+
+It holds intentions and identities only. Where guests are and which regions they have is asked
+of the hosts, never remembered.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness import clock, config
+from harness.model.topology import Topology
+
+FILE = "testbed.json"
+LAB_FOLDER = "lab"
+
+
+class TestbedRecord(BaseModel):
+    """One testbed. `state` is "starting" until everything stands."""
+
+    __test__ = False
+    model_config = ConfigDict(frozen=True)
+
+    testbed_id: str
+    topology: Topology
+    digest: str
+    append: str
+    accelerator: Literal["kvm", "tcg"] | None = None
+    state: Literal["starting", "up"] = "starting"
+    owner: int
+    created: str
+    boot_ms: dict[str, float] = {}
+
+    @classmethod
+    def new(cls, topology: Topology, digest: str, append: str) -> TestbedRecord:
+        """A record for a testbed that is about to be made."""
+        return cls(
+            testbed_id=f"{topology.name}-{secrets.token_hex(3)}",
+            topology=topology,
+            digest=digest,
+            append=append,
+            owner=os.getuid(),
+            created=clock.utc().isoformat(timespec="seconds"),
+        )
+
+    @property
+    def name(self) -> str:
+        """The testbed's name: one of that name runs at a time."""
+        return self.topology.name
+
+    @property
+    def folder(self) -> Path:
+        """Where it and its lab keep their state."""
+        return folder_of(self.name)
+
+    def write(self) -> None:
+        """Replace the record, whole or not at all."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = self.folder / (FILE + ".new")
+        temporary.write_text(self.model_dump_json(indent=2) + "\n")
+        temporary.replace(self.folder / FILE)
+
+
+def folder_of(name: str) -> Path:
+    """The state folder of the testbed of that name."""
+    return config.state_dir() / "testbeds" / name
+
+
+def lab_folder(name: str) -> Path:
+    """The state folder of its lab."""
+    return folder_of(name) / LAB_FOLDER
+
+
+def read(name: str) -> TestbedRecord | None:
+    """The record of that name; None when there is none that can be read."""
+    try:
+        return TestbedRecord.model_validate_json((folder_of(name) / FILE).read_text())
+    except (OSError, ValidationError):
+        return None
+
+
+def names() -> list[str]:
+    """Every testbed that has a state folder."""
+    root = config.state_dir() / "testbeds"
+    return sorted(entry.name for entry in root.iterdir()) if root.is_dir() else []
+
+
+def forget(name: str) -> None:
+    """Remove the state folder of a testbed that no longer runs."""
+    shutil.rmtree(folder_of(name), ignore_errors=True)

@@ -1,0 +1,83 @@
+"""gc: sweep what a crash left behind.
+
+The kernel sweeps a lab itself when its starter dies; what can be left is the state folder, or a
+lab that was kept but never came up. Only a testbed with a record of ours is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.clock import wait_until
+from harness.errors import DeadlineExceeded, TestbedError, UsageError
+from harness.hosts.lab.lab import Lab
+from harness.model import naming
+from harness.testbed import record
+
+DYING_SECONDS = 5.0
+SHM = Path("/dev/shm")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was swept, and what was seen and left alone, with the reason."""
+
+    swept: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+Lock = Callable[[str], AbstractContextManager[None]]
+
+
+def sweep(lock: Lock, stop: Callable[[str], None]) -> Report:
+    """Look at every recorded testbed; `lock` holds one, `stop` ends and forgets it."""
+    swept, left = [], []
+    for name in record.names():
+        reason = _why_leave(name)
+        if reason:
+            left.append(f"{name}: {reason}")
+            continue
+        try:
+            with lock(name):
+                stop(name)
+            swept.append(f"{name}: it was started and never finished, or its lab is gone")
+        except TestbedError as error:
+            kind = "in use" if isinstance(error, UsageError) else "cannot be swept"
+            left.append(f"{name}: {kind}: {error}")
+    left += [f"{file}: carries our prefix, has no record here" for file in foreign_regions(SHM)]
+    return Report(tuple(swept), tuple(left))
+
+
+def _why_leave(name: str) -> str:
+    """Why a testbed is not for us to sweep; empty when it is."""
+    found = record.read(name)
+    if found is None and not (record.folder_of(name) / record.LAB_FOLDER).exists():
+        return "its folder holds no record of ours"
+    if found is not None and found.state == "up" and _alive_for_good(name):
+        return "it is up; testbed down ends it"
+    return ""
+
+
+def _alive_for_good(name: str) -> bool:
+    """Whether its lab runs, and is not just ending."""
+    try:
+        wait_until(
+            lambda: Lab.load(record.lab_folder(name)) is None,
+            within=0.3,
+            what="the lab to end",
+        )
+    except DeadlineExceeded:
+        return True
+    return False
+
+
+def foreign_regions(folder: Path) -> list[str]:
+    """Files of this machine's own /dev/shm that look like regions. A lab has a /dev/shm of its
+    own, so these belong to somebody else.
+    """
+    if not folder.is_dir():
+        return []
+    return sorted(str(f) for f in folder.iterdir() if naming.parse_region_name(f.name))

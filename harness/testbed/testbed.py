@@ -1,0 +1,96 @@
+"""A running testbed, as every command and test sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from harness.errors import TestbedError, UsageError
+from harness.events import EventLog
+from harness.grants.grant import Grant
+from harness.guests.guest import Guest
+from harness.guests.place import Place
+from harness.hosts.base import Host
+from harness.migration.move import Move
+from harness.model.result import Migration
+from harness.testbed.record import TestbedRecord
+from harness.virt.domain import Domain
+
+
+class Testbed:
+    """Hosts, guests and grants, joined. Close it when done: it holds connections only."""
+
+    __test__ = False
+
+    def __init__(
+        self,
+        record: TestbedRecord,
+        places: dict[str, Place],
+        guests: dict[str, Guest],
+        events: EventLog,
+    ) -> None:
+        self.record, self.places, self.guests, self.events = record, places, guests, events
+        self.grants = [
+            Grant(spec, (guests[spec.pair[0]], guests[spec.pair[1]]), record.testbed_id, events)
+            for spec in record.topology.grants
+            if spec.pair[0] in guests and spec.pair[1] in guests
+        ]
+
+    @classmethod
+    def connect(cls, record: TestbedRecord, hosts: Iterable[Host], events: EventLog) -> Testbed:
+        """Find a testbed that runs: the hosts are asked where its guests and regions are."""
+        places = {host.name: Place.reach(host) for host in hosts}
+        guests: dict[str, Guest] = {}
+        for name in record.topology.guests:
+            found = locate(places, name)
+            if found:
+                domain, place = found
+                domain_id = record.topology.guest_id(name)
+                guests[name] = Guest(name, domain_id, domain, place, events)
+        testbed = cls(record, places, guests, events)
+        for grant in testbed.grants:
+            grant.recover()
+        return testbed
+
+    def guest(self, name: str) -> Guest:
+        """The guest of that name. Raises UsageError naming those there are."""
+        if name in self.guests:
+            return self.guests[name]
+        if name in self.record.topology.guests:
+            raise TestbedError(
+                f"{name} no longer runs on any host", fix=f"testbed logs of {name}, testbed down"
+            )
+        raise unknown("guest", name, self.record.topology.guests)
+
+    def place(self, name: str) -> Place:
+        """The host of that name. Raises UsageError naming those there are."""
+        if name in self.places:
+            return self.places[name]
+        raise unknown("host", name, self.record.topology.hosts)
+
+    def migrate(self, guest: str, to: str, **options: Any) -> Migration:
+        """Move a guest with its streams open (harness.migration.move)."""
+        return Move(self.guest(guest), self.place(to), self.grants, self.events, **options).run()
+
+    def close(self) -> None:
+        """Let go of every connection; the testbed runs on."""
+        for guest in self.guests.values():
+            guest.drop_agent()
+        for place in self.places.values():
+            place.close()
+
+
+def locate(places: dict[str, Place], name: str) -> tuple[Domain, Place] | None:
+    """Where a guest is. During a move two hosts know it: the one where it runs counts."""
+    found = [
+        (domain, place)
+        for place in places.values()
+        if (domain := Domain.find(place.connection, name)) is not None
+    ]
+    running = [pair for pair in found if pair[0].running()]
+    return next(iter(running or found), None)
+
+
+def unknown(kind: str, name: str, valid: Iterable[str]) -> UsageError:
+    """The refusal of a name that the topology does not have."""
+    return UsageError(f"there is no {kind} {name!r}", fix=f"choose one of {', '.join(valid)}")

@@ -1,0 +1,1 @@
+"""Verified traffic between guests: every byte checked by offset and content."""

@@ -1,0 +1,172 @@
+"""Streams at full rate between two guests, and what became of every byte."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from harness import clock
+from harness.errors import TestbedError
+from harness.events import EventLog
+from harness.guests.guest import Guest
+from harness.model import naming
+from harness.model.result import Stream
+from harness.traffic import oracle
+from harness.traffic.oracle import Kind, Report
+
+START_SECONDS = 30.0
+STOP_SECONDS = 60.0
+PROBE = "probe"
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """One full-duplex stream: who serves, who connects, with which programs and seeds."""
+
+    name: str
+    kind: Kind
+    server: Guest
+    client: Guest
+    seeds: tuple[int, int]
+
+    @property
+    def server_argv(self) -> list[str]:
+        """The serving program."""
+        return oracle.serve_argv(self.kind, self.name, self.seeds)
+
+    @property
+    def client_argv(self) -> list[str]:
+        """The connecting program; its seeds are the server's, crossed."""
+        crossed, tcp = (self.seeds[1], self.seeds[0]), self.kind == "tcp"
+        peer = naming.guest_address(self.server.domain_id) if tcp else self.server.name
+        return oracle.connect_argv(self.kind, self.name, crossed, peer)
+
+
+def plan(first: Guest, second: Guest, seed: int) -> list[StreamPlan]:
+    """Four streams, each in both directions: two through plain sockets, two through netcat.
+
+    Each guest serves two and connects two. Beside them runs a plain TCP probe, a small packet
+    every 10 ms, whose stall is the network's own.
+    """
+    rng = random.Random(seed)
+    seeds = [(rng.getrandbits(63), rng.getrandbits(63)) for _ in range(5)]
+    return [
+        StreamPlan("s1", "unix", second, first, seeds[0]),
+        StreamPlan("s2", "unix", first, second, seeds[1]),
+        StreamPlan("s3", "netcat", second, first, seeds[2]),
+        StreamPlan("s4", "netcat", first, second, seeds[3]),
+        StreamPlan(PROBE, "tcp", second, first, seeds[4]),
+    ]
+
+
+class Traffic:
+    """Running streams between two guests; `still` is the one that will not move."""
+
+    def __init__(self, first: Guest, still: Guest, seed: int, events: EventLog) -> None:
+        self.guests, self.still, self.events = (first, still), still, events
+        self.plans = plan(first, still, seed)
+        self._pids: dict[tuple[str, str], int] = {}
+
+    def start(self) -> None:
+        """Start every program, and return when every stream moves bytes."""
+        with self.events.span("traffic.start", streams=[p.name for p in self.plans]):
+            for guest in self.guests:
+                guest.exec(["mkdir", "-p", oracle.FOLDER])
+            for item in self.plans:
+                self._launch(item.name, item.server, item.server_argv)
+            for item in self.plans:
+                self._await_export(item)
+                self._launch(item.name, item.client, item.client_argv)
+            for item in self.plans:
+                self._await_flow(item)
+
+    def _launch(self, stream: str, guest: Guest, argv: list[str]) -> None:
+        self._pids[guest.name, stream] = guest.start(argv)
+
+    def _await_export(self, item: StreamPlan) -> None:
+        if item.kind == "tcp":
+            return
+        path = f"/run/domsock/{item.server.name}/{item.name}"
+        clock.wait_until(
+            lambda: item.client.exec(["test", "-S", path], check=False).returncode == 0,
+            within=START_SECONDS,
+            what=f"{path} to appear in {item.client.name}",
+        )
+
+    def _await_flow(self, item: StreamPlan) -> None:
+        def flows() -> bool:
+            samples = self._report(item.server, item.name).samples
+            return bool(samples and samples[-1].verified > 0)
+
+        clock.wait_until(
+            flows, within=START_SECONDS, what=f"bytes on stream {item.name}", every=0.1
+        )
+
+    def stop(self) -> None:
+        """Ask every end to finish, and wait until each has read the other's end of stream."""
+        with self.events.span("traffic.stop"):
+            for guest in self.guests:
+                pids = [str(pid) for (name, _), pid in self._pids.items() if name == guest.name]
+                guest.exec(["kill", "-TERM", *pids], check=False)
+            deadline = clock.Deadline(STOP_SECONDS)
+            for item in self.plans:
+                for guest in (item.server, item.client):
+                    self._await_final(guest, item.name, deadline)
+
+    def _await_final(self, guest: Guest, stream: str, deadline: clock.Deadline) -> None:
+        def finished() -> bool:
+            tail = guest.exec(["tail", "-n", "1", oracle.report_path(stream)], check=False).stdout
+            return bool(oracle.parse_report(tail).final)
+
+        try:
+            clock.wait_until(
+                finished, within=max(deadline.left(), 1.0), what=f"{stream} to end", every=0.05
+            )
+        except TestbedError as error:
+            self.events.emit("stream.unfinished", guest=guest.name, stream=stream, error=str(error))
+
+    def _report(self, guest: Guest, stream: str) -> Report:
+        text = guest.exec(["cat", oracle.report_path(stream)], check=False).stdout
+        return oracle.parse_report(text)
+
+    def reports(self) -> dict[tuple[str, str], Report]:
+        """Every end's report: (guest, stream) → report."""
+        return {
+            (guest.name, item.name): self._report(guest, item.name)
+            for item in self.plans
+            for guest in (item.server, item.client)
+        }
+
+
+def judge(plans: list[StreamPlan], reports: dict[tuple[str, str], Report]) -> list[Stream]:
+    """The verdict on each direction of each stream but the probe's."""
+    return [
+        _judge_direction(item.name, source.name, sink.name, reports)
+        for item in plans
+        if item.kind != "tcp"
+        for source, sink in ((item.client, item.server), (item.server, item.client))
+    ]
+
+
+def _judge_direction(
+    name: str, source: str, sink: str, reports: dict[tuple[str, str], Report]
+) -> Stream:
+    sent, got = reports[source, name].final, reports[sink, name].final
+    counts = {key: int(got.get(key, 0)) for key in ("lost", "duplicated", "reordered", "corrupted")}
+    bytes_sent, verified = int(sent.get("bytes_sent", 0)), int(got.get("bytes_verified", 0))
+    missing = max(0, bytes_sent - verified - counts["lost"] - counts["corrupted"])
+    counts["lost"] += missing
+    clean = bool(sent and got and got.get("eof") and not any(counts.values()))
+    stall = float(got.get("longest_stall_ms", 0.0))
+    return Stream.model_validate(
+        {
+            "name": name,
+            "from": source,
+            "to": sink,
+            "bytes_sent": bytes_sent,
+            "bytes_verified": verified,
+            **counts,
+            "longest_stall_ms": stall,
+            "clean": clean and bytes_sent == verified and verified > 0,
+        }
+    )

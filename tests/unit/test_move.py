@@ -1,0 +1,147 @@
+"""The choreography of a move: the order of its steps, and every roll-back, with fakes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.errors import TestbedError, UsageError
+from harness.events import EventLog
+from harness.grants.grant import Change
+from harness.migration import move as module
+from harness.migration.move import Move
+from harness.model.result import Handover
+from harness.virt.job import JobResult
+
+HANDOVER = Handover(
+    epoch=1, to="tcp", duration_ms=5.0, streams=4, bytes_in_ring_at_fence=7, bytes_resent=3
+)
+
+
+class Place:
+    def __init__(self, name: str) -> None:
+        self.name, self.connection = name, name
+
+
+class FakeDomain:
+    def running(self) -> bool:
+        return True
+
+
+class FakeGuest:
+    def __init__(self, steps: list[str]) -> None:
+        self.name, self.place, self.domain, self.steps = "g1", Place("h1"), FakeDomain(), steps
+
+    def drop_agent(self) -> None: ...
+
+    def moved_to(self, place: Place, domain: Any) -> None:
+        self.place = place
+        self.steps.append(f"arrived {place.name}")
+
+
+class FakeGrant:
+    def __init__(self, guest: FakeGuest, peer_host: str, steps: list[str], name: str) -> None:
+        self.low, self.high, self.name = guest, object(), name
+        self.peer_host, self.steps = peer_host, steps
+        self.region: object | None = object() if peer_host == "h1" else None
+        self.part_fails = self.share_fails = False
+
+    @property
+    def together(self) -> bool:
+        return bool(self.low.place.name == self.peer_host)
+
+    def part(self) -> Change:
+        if self.part_fails:
+            raise TestbedError("handover rolled back")
+        self.region = None
+        self.steps.append(f"part {self.name}")
+        return Change(HANDOVER, 10.0)
+
+    def share(self) -> Change:
+        if self.share_fails:
+            raise TestbedError("no room")
+        self.region = object()
+        self.steps.append(f"share {self.name}")
+        return Change(HANDOVER, 20.0)
+
+
+class Stage:
+    """A move of g1 from h1 to h2, with peers on given hosts."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *peer_hosts: str) -> None:
+        self.steps: list[str] = []
+        self.fails = False
+        self.guest = FakeGuest(self.steps)
+        self.grants = [
+            FakeGrant(self.guest, host, self.steps, f"to-{host}-{n}")
+            for n, host in enumerate(peer_hosts)
+        ]
+        self.events = EventLog()
+        monkeypatch.setattr(module.preflight, "check", lambda *_: None)
+        monkeypatch.setattr(module, "MigrationJob", self._job)
+        monkeypatch.setattr(module.Domain, "find", lambda *_: FakeDomain())
+
+    def _job(self, *_: object) -> Any:
+        stage = self
+
+        class Job:
+            def start(self) -> Job:
+                return self
+
+            def abort(self) -> None: ...
+
+            def result(self) -> JobResult:
+                if stage.fails:
+                    raise TestbedError("operation aborted")
+                stage.steps.append("migrate")
+                return JobResult(100.0, 90.0, 30.0, 1)
+
+        return Job()
+
+    def move(self) -> Any:
+        return Move(self.guest, Place("h2"), self.grants, self.events).run()  # type: ignore[arg-type]
+
+
+def test_the_order_of_a_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, "h1", "h2")
+    moved = stage.move()
+    assert stage.steps == ["part to-h1-0", "migrate", "arrived h2", "share to-h2-1"]
+    assert (moved.detach_ms, moved.attach_ms, moved.bytes_resent) == (10.0, 20.0, 6)
+
+
+def test_a_failed_migration_shares_again_on_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, "h1")
+    stage.fails = True
+    with pytest.raises(TestbedError, match="aborted"):
+        stage.move()
+    assert stage.steps == ["part to-h1-0", "share to-h1-0"]
+    assert stage.guest.place.name == "h1"
+
+
+def test_when_one_link_refuses_to_part_the_others_go_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, "h1", "h1")
+    stage.grants[1].part_fails = True
+    with pytest.raises(TestbedError, match="rolled back"):
+        stage.move()
+    assert stage.steps == ["part to-h1-0", "share to-h1-0"]
+
+
+def test_a_failed_share_after_a_failed_migration_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, "h1")
+    stage.fails = stage.grants[0].share_fails = True
+    with pytest.raises(TestbedError, match="aborted"):
+        stage.move()
+    assert "degraded" in [event.name for event in stage.events.events]
+
+
+def test_a_bad_request_touches_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, "h1")
+
+    def refuse(*_: object) -> None:
+        raise UsageError("g1 is on h2 already")
+
+    monkeypatch.setattr(module.preflight, "check", refuse)
+    with pytest.raises(UsageError):
+        stage.move()
+    assert stage.steps == [] and stage.events.events == []

@@ -1,0 +1,83 @@
+"""Streams: command lines, reports and the judgement, without a guest."""
+
+import json
+
+from harness.traffic import oracle
+from harness.traffic.oracle import parse_report
+from harness.traffic.traffic import StreamPlan, judge
+
+
+class Named:
+    def __init__(self, name: str, domain_id: int) -> None:
+        self.name, self.domain_id = name, domain_id
+
+
+G1, G2 = Named("g1", 3), Named("g2", 4)
+
+
+def line(ns: int, sent: int, verified: int, receive: float = 1.0, send: float = 2.0) -> str:
+    return json.dumps(
+        {
+            "monotonic_ns": ns,
+            "sent": sent,
+            "verified": verified,
+            "receive_stall_ms": receive,
+            "send_stall_ms": send,
+        }
+    )
+
+
+def final(sent: int, verified: int, **counts: object) -> str:
+    good = {"lost": 0, "duplicated": 0, "reordered": 0, "corrupted": 0, "eof": True}
+    record = {"final": True, "bytes_sent": sent, "bytes_verified": verified, **good, **counts}
+    return json.dumps(record)
+
+
+def plans() -> list[StreamPlan]:
+    return [StreamPlan("s1", "unix", G2, G1, (11, 22))]  # type: ignore[arg-type]
+
+
+def verdicts(client: str, server: str) -> list[bool]:
+    reports = {("g1", "s1"): parse_report(client), ("g2", "s1"): parse_report(server)}
+    return [stream.clean for stream in judge(plans(), reports)]
+
+
+def test_the_seeds_are_crossed() -> None:
+    [item] = plans()
+    assert item.server_argv[1:5] == ["--send-seed", "11", "--expect-seed", "22"]
+    assert item.client_argv[1:5] == ["--send-seed", "22", "--expect-seed", "11"]
+    assert item.server_argv[-2:] == ["--listen", "/run/domsock/self/s1"]
+    assert item.client_argv[-2:] == ["--connect", "/run/domsock/g2/s1"]
+
+
+def test_netcat_is_the_program_and_tcp_is_paced() -> None:
+    netcat = oracle.connect_argv("netcat", "s3", (1, 2), "g2")
+    assert netcat[-5:] == ["--", "nc", "-N", "-U", "/run/domsock/g2/s3"]
+    probe = oracle.connect_argv("tcp", "probe", (1, 2), "10.99.0.4")
+    assert "--pace" in probe and probe[-2:] == ["--tcp-connect", "10.99.0.4:9000"]
+
+
+def test_a_report_is_cut_by_time() -> None:
+    text = "\n".join([line(0, 0, 0, 99), line(10, 5, 1), line(20, 9, 4, 7.0), line(30, 50, 50, 80)])
+    moved, stall = parse_report(text).between(5, 25)
+    assert (moved, stall) == (7, 7.0)
+
+
+def test_a_half_line_at_the_end_is_skipped() -> None:
+    assert len(parse_report(line(0, 0, 0) + '\n{"monoto').samples) == 1
+
+
+def test_both_directions_are_judged() -> None:
+    assert verdicts(final(10, 20), final(20, 10)) == [True, True]
+
+
+def test_bytes_that_never_arrived_are_lost_even_if_the_checker_saw_no_error() -> None:
+    assert verdicts(final(10, 20), final(20, 9)) == [False, True]
+
+
+def test_an_end_that_never_finished_is_not_clean() -> None:
+    assert verdicts(final(10, 20), line(0, 5, 5)) == [False, False]
+
+
+def test_a_stream_that_broke_is_not_clean() -> None:
+    assert verdicts(final(10, 20), final(20, 10, eof=False)) == [False, True]
