@@ -1,0 +1,142 @@
+"""Grants: what is done to hosts, guests and agents, and what is undone after a failure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.agent.client import AgentClient
+from harness.agent.fake import FakeTransport, Handler
+from harness.errors import TestbedError
+from harness.events import EventLog
+from harness.grants.grant import Grant
+from harness.grants.region import Region
+from harness.hosts.fake import FakeHost
+from harness.model.topology import GrantSpec
+from harness.run import Completed
+
+
+def willing_host() -> FakeHost:
+    return FakeHost("h1", lambda argv, _input: Completed(tuple(argv), 0, "", ""))
+
+
+class Place:
+    def __init__(self, host: FakeHost) -> None:
+        self.host = host
+
+
+class Member:
+    """A guest as a grant knows it, with an agent that says yes unless told otherwise."""
+
+    def __init__(self, name: str, domain_id: int, host: FakeHost, log: list[str]) -> None:
+        self.name, self.domain_id, self.place, self.log = name, domain_id, Place(host), log
+        self.devices: dict[str, str] = {}
+        self.handlers: dict[str, Handler] = {
+            "link.add": lambda _: {},
+            "links": lambda _: {
+                "links": [{"peer": "g1", "state": "up"}, {"peer": "g2", "state": "up"}]
+            },
+            "region.attach": lambda _: {},
+            "region.detach": lambda _: {},
+            "handover": lambda r: self._note(
+                f"handover {r['to']}", {"epoch": 1, "duration_us": 1500}
+            ),
+        }
+        self.transport = FakeTransport(self.handlers)
+        self.agent = AgentClient(self.transport, name)
+
+    def _note(self, what: str, answer: dict[str, Any]) -> dict[str, Any]:
+        self.log.append(what)
+        return answer
+
+    def attach_region(self, region: str, size: int, alias: str) -> None:
+        self.log.append(f"plug {self.name}")
+        self.devices[alias] = region
+
+    def detach_region(self, alias: str, *, within: float) -> None:
+        self.log.append(f"unplug {self.name}")
+        self.devices.pop(alias, None)
+
+    def regions(self) -> dict[str, str]:
+        return self.devices
+
+
+class Stage:
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.host = willing_host()
+        self.low = Member("g1", 3, self.host, self.log)
+        self.high = Member("g2", 4, self.host, self.log)
+        self.grant = Grant(
+            GrantSpec(between=("g2", "g1")), (self.high, self.low), "t-1", EventLog()
+        )
+
+
+def refuse(_: dict[str, Any]) -> dict[str, Any]:
+    return {"ok": False, "error": {"code": "aborted", "message": "deadline"}}
+
+
+def test_both_agents_learn_of_each_other_with_one_key() -> None:
+    stage = Stage()
+    stage.grant.introduce()
+    low, high = (
+        next(r for r in member.transport.requests if r["op"] == "link.add")
+        for member in (stage.low, stage.high)
+    )
+    assert (low["peer"], low["peer_id"], low["address"]) == ("g2", 4, "10.99.0.4")
+    assert low["key"] == high["key"] and len(bytes.fromhex(low["key"])) == 32
+
+
+def test_sharing_plugs_both_and_then_hands_over() -> None:
+    stage = Stage()
+    change = stage.grant.share()
+    assert sorted(stage.log[:2]) == ["plug g1", "plug g2"]
+    assert stage.log[2:] == ["handover shm"]
+    assert change.handover.duration_ms == 1.5
+    assert stage.low.devices["ua-domsock-g2"] == stage.high.devices["ua-domsock-g1"]
+
+
+def test_parting_hands_over_before_anything_is_unplugged() -> None:
+    stage = Stage()
+    stage.grant.share()
+    stage.log.clear()
+    stage.grant.part()
+    assert stage.log[0] == "handover tcp"
+    assert sorted(stage.log[1:]) == ["unplug g1", "unplug g2"]
+    assert stage.grant.region is None
+
+
+def test_a_refused_handover_leaves_the_devices_where_they_are() -> None:
+    stage = Stage()
+    stage.grant.share()
+    stage.low.handlers["handover"] = refuse
+    with pytest.raises(TestbedError, match="deadline"):
+        stage.grant.part()
+    assert stage.low.devices and stage.high.devices and stage.grant.region
+
+
+def test_a_share_that_fails_takes_its_region_away_again() -> None:
+    stage = Stage()
+    stage.low.handlers["handover"] = refuse
+    with pytest.raises(TestbedError):
+        stage.grant.share()
+    assert not stage.low.devices and not stage.high.devices and stage.grant.region is None
+
+
+def test_each_generation_has_its_own_name_and_nonce() -> None:
+    stage = Stage()
+    regions = []
+    for _ in range(2):
+        stage.grant.share()
+        assert stage.grant.region is not None
+        regions.append(stage.grant.region)
+        stage.grant.part()
+    assert len({region.name for region in regions}) == len({r.nonce for r in regions}) == 2
+
+
+def test_the_owner_is_recorded_before_the_file_is_made() -> None:
+    host = willing_host()
+    Region.fresh("t-1", ("g1", "g2"), (3, 4), 1 << 20, 1).create(host)
+    argvs = [" ".join(argv) for argv in host.calls]
+    assert "regions/domsock.t-1.g1.g2.1.json" in argvs[0] and "region create" in argvs[1]

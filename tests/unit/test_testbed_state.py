@@ -1,0 +1,96 @@
+"""Records, capacity and the sweep: what is remembered, refused and removed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UsageError
+from harness.model.topology import GrantSpec, GuestSpec, HostSpec, Topology, lab_topology
+from harness.testbed import capacity, record, sweep
+from harness.testbed.record import TestbedRecord
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TESTBED_STATE", str(tmp_path))
+    return tmp_path
+
+
+@contextmanager
+def free(_: str) -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def held(_: str) -> Iterator[None]:
+    raise UsageError("another command is working on it")
+    yield
+
+
+def test_a_record_survives_the_disk() -> None:
+    made = TestbedRecord.new(lab_topology(), "digest", "quiet")
+    made.write()
+    assert record.read("lab") == made
+    assert made.testbed_id.startswith("lab-")
+
+
+def test_a_broken_record_is_none() -> None:
+    TestbedRecord.new(lab_topology(), "digest", "").write()
+    (record.folder_of("lab") / record.FILE).write_text("{")
+    assert record.read("lab") is None
+
+
+def test_too_little_memory_is_refused_with_figures() -> None:
+    with pytest.raises(UsageError, match="MiB of memory, 1 MiB are available"):
+        capacity.check(lab_topology(), available=1 << 20)
+
+
+def test_too_little_room_for_regions_is_refused() -> None:
+    topology = Topology(
+        name="t",
+        hosts={"h1": HostSpec(shm=16 << 20)},
+        guests={"g1": GuestSpec(host="h1"), "g2": GuestSpec(host="h1")},
+        grants=(GrantSpec(between=("g1", "g2")),),
+    )
+    with pytest.raises(UsageError, match="32 MiB of /dev/shm, h1 has 16 MiB"):
+        capacity.check(topology, available=1 << 40)
+
+
+def stopped(names: list[str]) -> object:
+    def stop(name: str) -> None:
+        names.append(name)
+        record.forget(name)
+
+    return stop
+
+
+def test_a_start_that_never_finished_is_swept() -> None:
+    TestbedRecord.new(lab_topology(), "digest", "").write()
+    names: list[str] = []
+    report = sweep.sweep(free, stopped(names))  # type: ignore[arg-type]
+    assert names == ["lab"] and len(report.swept) == 1
+    assert not record.folder_of("lab").exists()
+
+
+def test_what_somebody_works_on_is_left_alone() -> None:
+    TestbedRecord.new(lab_topology(), "digest", "").write()
+    names: list[str] = []
+    report = sweep.sweep(held, stopped(names))  # type: ignore[arg-type]
+    assert names == [] and "in use" in report.left[0]
+
+
+def test_a_folder_without_our_record_is_listed_and_left(state: Path) -> None:
+    stranger = state / "testbeds" / "stranger"
+    stranger.mkdir(parents=True)
+    report = sweep.sweep(free, stopped([]))  # type: ignore[arg-type]
+    assert "no record of ours" in report.left[0] and stranger.exists()
+
+
+def test_regions_of_others_are_listed(tmp_path: Path) -> None:
+    (tmp_path / "domsock.x.g1.g2.1").touch()
+    (tmp_path / "pulse-shm-1").touch()
+    assert sweep.foreign_regions(tmp_path) == [str(tmp_path / "domsock.x.g1.g2.1")]
