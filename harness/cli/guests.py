@@ -41,14 +41,16 @@ def migrate(
     guest: Guest,
     to: Annotated[str, typer.Option("--to", help="Destination host.")],
     testbed: Testbed = "lab",
+    bandwidth: Annotated[int, typer.Option(help="At most so many MiB/s; 0: no limit.")] = 0,
 ) -> None:
     """Move a guest to another host; its open streams carry on."""
     console, events = Console(), EventLog()
     with inside.connected(testbed, events) as running:
         progress = Progress(console)
         progress.watch(events)
+        inside.stop_at_first_signal()
         try:
-            moved = running.migrate(guest, to)
+            moved = running.migrate(guest, to, bandwidth_mib=bandwidth)
         finally:
             progress.stop()
     console.print(show.migrations((moved,)))

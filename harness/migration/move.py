@@ -51,7 +51,7 @@ class Move:
             left = self._leave()
             try:
                 job = self._migrate()
-            except TestbedError:
+            except (TestbedError, KeyboardInterrupt):
                 self._roll_back()
                 raise
             met = self._meet()
@@ -81,8 +81,8 @@ class Move:
             try:
                 self._watcher(job)
                 result = job.result()
-            except BaseException:
-                job.abort()
+            except KeyboardInterrupt:
+                job.cancel()
                 raise
             domain = Domain.find(self.destination.connection, self.guest.name)
             if domain is None:

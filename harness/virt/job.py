@@ -14,7 +14,8 @@ from harness.virt.connection import Connection
 from harness.virt.domain import Domain
 
 FLAGS = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PEER2PEER
-MIGRATION_SECONDS = 120.0
+MIGRATION_SECONDS = 600.0
+CANCEL_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,11 @@ class MigrationJob:
         except libvirt.libvirtError:
             return
 
+    def cancel(self) -> None:
+        """Abort, and wait until libvirt's call has returned."""
+        self.abort()
+        self._thread.join(CANCEL_SECONDS)
+
     def result(self, within: float = MIGRATION_SECONDS) -> JobResult:
         """Wait for the end. Raises TestbedError when libvirt refused or gave up.
 
@@ -84,8 +90,7 @@ class MigrationJob:
         """
         self._thread.join(within)
         if self.running:
-            self.abort()
-            self._thread.join(MIGRATION_SECONDS)
+            self.cancel()
         if self._error is not None or self.running:
             why = str(self._error or "it never returned")
             moved = f"{self.domain.name} did not reach {self.destination.where}"

@@ -1,0 +1,136 @@
+"""A user at the command line: root, or an ordinary user of this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from harness import clock, run
+from harness.hosts import leftovers
+
+TESTBED = Path(sys.executable).parent / "testbed"
+RUN_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class User:
+    """Who types the commands, and where this user's state and results go."""
+
+    home: Path
+    login: str | None = None
+    testbed: Path = TESTBED
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of this user's commands."""
+        own = {
+            "TESTBED_STATE": str(self.home / "state"),
+            "TESTBED_CACHE": str(self.home / "cache"),
+            "TESTBED_RESULTS": str(self.home / "results"),
+        }
+        return {**os.environ, **own, **self.extra}
+
+    def argv(self, *arguments: str) -> list[str]:
+        """The command line of ``testbed arguments``, typed by this user."""
+        command = [str(self.testbed), *arguments]
+        if self.login is None:
+            return command
+        kept = ",".join(["TESTBED_STATE", "TESTBED_CACHE", "TESTBED_RESULTS", *self.extra])
+        return ["runuser", "-u", self.login, "-w", kept, "--", *command]
+
+    def run(self, *arguments: str, within: float = RUN_SECONDS) -> run.Completed:
+        """Run it to its end; any exit code is fine."""
+        return run.run(
+            self.argv(*arguments), within=within, env=self.env, cwd=self.home, check=False
+        )
+
+    def ok(self, *arguments: str, within: float = RUN_SECONDS) -> str:
+        """Run it; it must succeed. Gives what it printed."""
+        done = self.run(*arguments, within=within)
+        assert done.returncode == 0, f"{done.argv}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def json(self, *arguments: str) -> Any:
+        """Run it with --json, and parse what it printed."""
+        return json.loads(self.ok(*arguments, "--json"))
+
+    @contextmanager
+    def started(self, *arguments: str) -> Iterator[run.Process]:
+        """Run it in the background; ended with the block."""
+        log = (self.home / "background.log").open("ab")
+        process = run.spawn(
+            self.argv(*arguments),
+            env=self.env,
+            cwd=self.home,
+            stdin=run.DEVNULL,
+            stdout=log,
+            stderr=log,
+            new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            run.terminate(process, 30)
+            log.close()
+
+    @property
+    def latest(self) -> Path:
+        """The newest run's evidence."""
+        return self.home / "results" / "latest"
+
+    def summary(self) -> dict[str, Any]:
+        """The newest run's summary."""
+        found: dict[str, Any] = json.loads((self.latest / "summary.json").read_text())
+        return found
+
+
+def controller(process: run.Process) -> psutil.Process:
+    """The testbed command itself, below runuser if there is one."""
+    top = psutil.Process(process.pid)
+    candidates = [top, *top.children(recursive=True)]
+    return next(
+        p
+        for p in candidates
+        if any("testbed" in word for word in p.cmdline()[:3]) and "runuser" not in p.cmdline()[0]
+    )
+
+
+def kill(process: run.Process, number: signal.Signals) -> None:
+    """Send a signal to the testbed command."""
+    controller(process).send_signal(number)
+
+
+def await_event(folder: Callable[[], Path | None], name: str, process: run.Process) -> bool:
+    """Wait until `name` stands in a run's events.jsonl; False when the run ended before."""
+
+    def seen() -> str:
+        place = folder()
+        file = place / "events.jsonl" if place else None
+        if file and file.exists() and f'"event": "{name}"' in file.read_text():
+            return "seen"
+        return "ended" if process.poll() is not None else ""
+
+    return clock.wait_until(seen, within=180, what=f"event {name}", every=0.005) == "seen"
+
+
+@contextmanager
+def nothing_left(settle: float = 20.0) -> Iterator[None]:
+    """What the block starts must be gone after it."""
+    before = leftovers.snapshot()
+    yield
+    clock.wait_until(
+        lambda: not leftovers.difference(before, leftovers.snapshot()),
+        within=settle,
+        what=f"everything to be gone, but: {leftovers.difference(before, leftovers.snapshot())}",
+        every=0.2,
+    )

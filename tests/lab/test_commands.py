@@ -1,0 +1,142 @@
+"""The commands on a testbed that stays up, and what they say to bad input."""
+
+from __future__ import annotations
+
+import os
+import pty
+from pathlib import Path
+
+import pytest
+
+from harness import clock, run
+from tests.lab.support import User, nothing_left
+
+
+def test_ls_and_inspect_show_where_guests_are(lasting: User) -> None:
+    assert "g1" in lasting.ok("ls")
+    found = lasting.json("inspect", "lab")
+    assert {g["name"]: g["host"] for g in found["guests"]} == {"g1": "h1", "g2": "h1"}
+    assert found["grants"][0]["path"] == "shm"
+    assert found["accelerator"] in ("kvm", "tcg")
+
+
+def test_grants_show_the_region(lasting: User) -> None:
+    [grant] = lasting.json("grants")
+    assert grant["between"] == ["g1", "g2"] and grant["region"].startswith("domsock.lab-")
+
+
+def test_exec_passes_output_and_exit_code_on(lasting: User) -> None:
+    done = lasting.run("exec", "g1", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
+    assert (done.returncode, done.stdout, done.stderr) == (7, "out\n", "err\n")
+
+
+def test_a_stock_program_talks_to_another_guest_and_streams_shows_it(lasting: User) -> None:
+    serve = "setsid nc -lU /run/domsock/self/chat >/run/chat.out 2>&1 </dev/zero &"
+    lasting.ok("exec", "g2", "--", "sh", "-c", serve)
+    talk = (
+        "for i in $(seq 100); do [ -S /run/domsock/g2/chat ] && break; sleep 0.1; done;"
+        "setsid sh -c '(echo hello; sleep 60) | nc -U /run/domsock/g2/chat' >/dev/null 2>&1 &"
+    )
+    lasting.ok("exec", "g1", "--", "sh", "-c", talk)
+    clock.wait_until(
+        lambda: (
+            lasting.run("exec", "g2", "--", "grep", "-q", "hello", "/run/chat.out").returncode == 0
+        ),
+        within=30,
+        what="hello to arrive",
+    )
+    rows = lasting.json("streams")
+    assert {row["guest"] for row in rows} == {"g1", "g2"}
+    assert {row["path"] for row in rows} == {"shm"} and rows[0]["name"] == "chat"
+
+
+def test_the_console_answers(lasting: User) -> None:
+    master, slave = pty.openpty()
+    process = run.spawn(
+        lasting.argv("console", "g1"), env=lasting.env, stdin=slave, stdout=slave, stderr=slave
+    )
+    os.close(slave)
+    seen = bytearray()
+
+    def shows(text: bytes) -> bool:
+        seen.extend(os.read(master, 4096))
+        return text in seen
+
+    try:
+        clock.wait_until(lambda: shows(b"Ctrl-]"), within=30, what="the console")
+        os.write(master, b"echo $((6*7))\r")
+        clock.wait_until(lambda: shows(b"42"), within=30, what="an answer")
+        os.write(master, b"\x1d")
+        assert run.wait(process, 10) == 0
+    finally:
+        run.terminate(process)
+        os.close(master)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["migrate", "g9", "--to", "h2"], "there is no guest 'g9'"),
+        (["migrate", "g1", "--to", "h9"], "there is no host 'h9'"),
+        (["migrate", "g1", "--to", "h1"], "g1 is on h1 already"),
+        (["exec", "g9", "--", "true"], "there is no guest 'g9'"),
+        (["up"], "lab is up already"),
+        (["down", "other"], "there is no testbed 'other'"),
+        (["inspect", "other"], "no testbed 'other' runs here"),
+    ],
+)
+def test_bad_input_is_refused(lasting: User, arguments: list[str], said: str) -> None:
+    before = lasting.json("inspect", "lab")["guests"]
+    done = lasting.run(*arguments)
+    assert done.returncode == 2 and said in " ".join(done.stderr.split())
+    assert lasting.json("inspect", "lab")["guests"] == before
+
+
+def test_migrate_there_and_back(lasting: User) -> None:
+    assert "g1" in lasting.ok("migrate", "g1", "--to", "h2")
+    [apart] = lasting.json("grants")
+    assert (apart["path"], apart["region"]) == ("tcp", None)
+    lasting.ok("migrate", "g1", "--to", "h1")
+    [together] = lasting.json("grants")
+    assert together["path"] == "shm" and together["generation"] > 1
+
+
+def test_gc_leaves_a_running_testbed_alone(lasting: User) -> None:
+    assert "left alone lab: it is up" in lasting.ok("gc")
+    assert lasting.json("inspect", "lab")["guests"][0]["state"] == "running"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name: x\nhosts: {h1: {}}\ngests: {}\n", "did you mean 'guests'?"),
+        ("name: x\nhosts:\n  h1: {}\n  h1: {}\n", "t.yaml:4"),
+        ("name: x\nhosts: {h1: {shm: 1 GiB}}\nguests: {g1: {host: h1, memory: 9999 GiB}}\n", "MiB"),
+    ],
+)
+def test_a_bad_topology_starts_nothing(root: User, text: str, said: str) -> None:
+    (root.home / "t.yaml").write_text(text)
+    with nothing_left():
+        done = root.run("up", "t.yaml")
+    assert done.returncode == 2 and said in done.stderr
+    assert not (root.home / "state" / "testbeds").exists()
+
+
+def test_results_that_cannot_be_written_are_refused_first(root: User) -> None:
+    user = User(root.home, extra={"TESTBED_RESULTS": "/proc/results"})
+    with nothing_left():
+        done = user.run("demo")
+    assert done.returncode == 2 and "results folder cannot be written" in done.stderr
+
+
+def test_a_second_command_at_the_same_time_is_refused(root: User, tmp_path: Path) -> None:
+    with nothing_left(), root.started("up") as first:
+        clock.wait_until(
+            lambda: (tmp_path / "state/testbeds/lab/testbed.json").exists(),
+            within=60,
+            what="the record",
+        )
+        done = root.run("up")
+        assert done.returncode == 2 and "another command is working on lab" in done.stderr
+        assert run.wait(first, 120) == 0
+        root.ok("down")

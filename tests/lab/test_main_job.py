@@ -1,0 +1,42 @@
+"""The main job, as a user runs it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.lab.support import User, nothing_left
+
+
+def check(user: User, summary: dict[str, Any]) -> None:
+    assert summary["verdict"] == "pass", summary["findings"]
+    assert summary["paths"] == ["shm", "tcp", "shm"]
+    assert summary["left_behind"] == []
+    assert len(summary["streams"]) == 8
+    for stream in summary["streams"]:
+        assert stream["bytes_sent"] == stream["bytes_verified"] > 1 << 20
+        wrong = [stream[key] for key in ("lost", "duplicated", "reordered", "corrupted")]
+        assert wrong == [0, 0, 0, 0]
+    shared = sum(phase["bytes"] for phase in summary["phases"] if phase["path"] == "shm")
+    assert summary["network_bytes_in_shm_phases"] < shared / 100
+    routes = [(m["guest"], m["source"], m["destination"]) for m in summary["migrations"]]
+    assert routes == [("g1", "h1", "h2"), ("g1", "h2", "h1")]
+    evidence = {str(p.relative_to(user.latest.resolve())) for p in user.latest.resolve().rglob("*")}
+    wanted = ["junit.xml", "events.jsonl", "console-g1.log", "console-g2.log", "agents/g1.log"]
+    assert set(wanted) <= evidence
+    assert any(name.startswith("hosts/h2/qemu/g1") for name in evidence)
+
+
+def test_root(root: User) -> None:
+    with nothing_left():
+        root.ok("demo", "--seconds", "2", "--seed", "7")
+    assert root.summary()["seed"] == 7
+    check(root, root.summary())
+
+
+@pytest.mark.ordinary_user
+def test_ordinary_user(ordinary: User) -> None:
+    with nothing_left():
+        ordinary.ok("demo", "--seconds", "1")
+    check(ordinary, ordinary.summary())

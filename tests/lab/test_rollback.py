@@ -1,0 +1,151 @@
+"""When a migration fails, the guest runs on the source, its streams never broke, and its links
+share memory again."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+from harness import clock, run
+from harness.hosts.lab.lab import Lab
+from harness.traffic import oracle
+from harness.traffic.oracle import Kind, parse_report
+from tests.lab.support import User, kill
+
+SLOW = "2"  # MiB/s: slow enough to act while the migration runs
+NAMES: tuple[tuple[str, Kind], ...] = (("r1", "unix"), ("r2", "netcat"))
+
+
+class Streams:
+    """Verified streams between g2 (serves) and g1 (connects), started by hand."""
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+
+    def start(self) -> None:
+        for index, (name, kind) in enumerate(NAMES):
+            seeds = (100 + index, 200 + index)
+            self._background("g2", oracle.serve_argv(kind, name, seeds))
+            self._await(lambda n=name: self._exists("g1", f"/run/domsock/g2/{n}"), name)
+            self._background("g1", oracle.connect_argv(kind, name, seeds[::-1], "g2"))
+        for name, _ in NAMES:
+            self._await(lambda n=name: self.verified(n) > 0, f"bytes on {name}")
+
+    def _background(self, guest: str, argv: list[str]) -> None:
+        script = 'mkdir -p /run/oracle; setsid "$@" >/dev/null 2>&1 </dev/null &'
+        self.user.ok("exec", guest, "--", "sh", "-c", script, "sh", *argv)
+
+    def _exists(self, guest: str, path: str) -> bool:
+        return self.user.run("exec", guest, "--", "test", "-S", path).returncode == 0
+
+    def _await(self, condition: Any, what: str) -> None:
+        clock.wait_until(condition, within=60, what=what, every=0.1)
+
+    def _report(self, guest: str, name: str) -> oracle.Report:
+        return parse_report(
+            self.user.run("exec", guest, "--", "cat", oracle.report_path(name)).stdout
+        )
+
+    def verified(self, name: str) -> int:
+        samples = self._report("g2", name).samples
+        return samples[-1].verified if samples else 0
+
+    def carry_on(self) -> None:
+        """Bytes still move on every stream."""
+        before = {name: self.verified(name) for name, _ in NAMES}
+        for name, _ in NAMES:
+            self._await(lambda n=name: self.verified(n) > before[n] + 100_000, f"more on {name}")
+
+    def stop(self) -> None:
+        for guest in ("g1", "g2"):
+            self.user.run("exec", guest, "--", "pkill", "-TERM", "oracle")
+        for guest in ("g1", "g2"):
+            for name, _ in NAMES:
+                self._await(lambda g=guest, n=name: self._report(g, n).final, f"{name} to end")
+
+    def finals(self) -> list[dict[str, Any]]:
+        return [self._report(guest, name).final for guest in ("g1", "g2") for name, _ in NAMES]
+
+
+@pytest.fixture(scope="module")
+def streams(lasting: User) -> Iterator[Streams]:
+    found = Streams(lasting)
+    found.start()
+    yield found
+    found.stop()
+    for final in found.finals():
+        wrong = [final[key] for key in ("lost", "duplicated", "reordered", "corrupted")]
+        assert wrong == [0, 0, 0, 0] and final["eof"]
+
+
+def lab_of(user: User) -> Lab:
+    lab = Lab.load(user.home / "state/testbeds/lab/lab")
+    assert lab is not None
+    return lab
+
+
+def qemus(user: User) -> list[psutil.Process]:
+    """The QEMU processes of this testbed's lab."""
+    lab = psutil.Process(lab_of(user).record.init.pid)
+    return [p for p in lab.children(recursive=True) if "qemu-system" in p.name()]
+
+
+def await_migration(user: User) -> psutil.Process:
+    """The QEMU that waits for g1 on the destination, once memory is on its way."""
+    return clock.wait_until(
+        lambda: next((p for p in qemus(user) if "-incoming" in p.cmdline()), None),
+        within=60,
+        what="the destination's QEMU",
+    )
+
+
+def back_on_the_source(user: User, streams: Streams) -> None:
+    found = user.json("inspect", "lab")
+    g1 = next(guest for guest in found["guests"] if guest["name"] == "g1")
+    assert (g1["host"], g1["state"]) == ("h1", "running")
+    assert found["grants"][0]["path"] == "shm"
+    assert {stream["path"] for stream in found["streams"]} == {"shm"}
+    streams.carry_on()
+
+
+def test_aborted(lasting: User, streams: Streams) -> None:
+    with lasting.started("migrate", "g1", "--to", "h2", "--bandwidth", SLOW) as command:
+        await_migration(lasting)
+        kill(command, signal.SIGINT)
+        assert run.wait(command, 90) == 130
+    back_on_the_source(lasting, streams)
+
+
+def test_destination_qemu_killed(lasting: User, streams: Streams) -> None:
+    with lasting.started("migrate", "g1", "--to", "h2", "--bandwidth", SLOW) as command:
+        await_migration(lasting).kill()
+        assert run.wait(command, 90) == 69
+    back_on_the_source(lasting, streams)
+
+
+def cable(user: User, action: str) -> None:
+    """`cut_between` or `heal_between` the two hosts, run inside the lab."""
+    lab = lab_of(user)
+    code = (
+        "from pathlib import Path; from harness.hosts.lab import faults;"
+        "from harness.hosts.lab.lab import Lab;"
+        f"faults.{action}(Lab.load(Path({str(lab.state_dir)!r})).spec, 'h1', 'h2')"
+    )
+    run.run(lab.enter_argv([sys.executable, "-c", code]))
+
+
+def test_link_cut(lasting: User, streams: Streams) -> None:
+    with lasting.started("migrate", "g1", "--to", "h2", "--bandwidth", SLOW) as command:
+        await_migration(lasting)
+        cable(lasting, "cut_between")
+        try:
+            code = run.wait(command, 120)
+        finally:
+            cable(lasting, "heal_between")
+        assert code == 69
+    back_on_the_source(lasting, streams)

@@ -1,0 +1,49 @@
+"""Ctrl-C and SIGKILL of the controller, at every event a run has: nothing is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from harness import run
+from tests.lab.support import User, await_event, kill, nothing_left
+
+# In the order they come. Checked against a real run by `test_the_list_is_complete`.
+EVENTS: tuple[str, ...] = ()
+EVERY = os.environ.get("TESTBED_EVERY_SIGNAL") == "1"
+
+
+def folder(user: User) -> Path | None:
+    results = user.home / "results"
+    runs = [entry for entry in results.glob("*-demo-*") if entry.is_dir()]
+    return runs[0] if runs else None
+
+
+def interrupt_at(user: User, event: str, number: signal.Signals) -> None:
+    with nothing_left(), user.started("demo", "--seconds", "0.3") as command:
+        reached = await_event(lambda: folder(user), event, command)
+        assert reached, f"the run never came to {event}"
+        kill(command, number)
+        code = run.wait(command, 60)
+    if number == signal.SIGINT:
+        assert code in (130, 0, 1)
+        assert json.loads((user.latest / "summary.json").read_text())["left_behind"] == []
+    user.ok("gc")
+    assert not list((user.home / "state" / "testbeds").glob("*"))
+
+
+def cases() -> list[tuple[str, signal.Signals]]:
+    """Every event with both signals when asked for; else the signals in turn."""
+    both = (signal.SIGINT, signal.SIGKILL)
+    if EVERY:
+        return [(event, number) for event in EVENTS for number in both]
+    return [(event, both[index % 2]) for index, event in enumerate(EVENTS)]
+
+
+@pytest.mark.parametrize(("event", "number"), cases())
+def test_root(root: User, event: str, number: signal.Signals) -> None:
+    interrupt_at(root, event, number)
