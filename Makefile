@@ -1,6 +1,4 @@
 # The front door. `make` alone lists what it can do.
-#
-# ARGS goes to the command behind a target:  make test ARGS='-k oracle'
 
 .DEFAULT_GOAL := help
 
@@ -11,6 +9,7 @@ test check bench setup: PARTS := run test
 .PHONY: help
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@echo '  ARGS=... goes to the command behind a target:  make test ARGS="-k oracle"'
 
 .PHONY: demo
 demo: agent venv ## two hosts, two guests, streams, a migration there and back, a verdict
@@ -26,7 +25,7 @@ check: agent venv ## style and unit tests only: fast
 
 .PHONY: bench
 bench: agent venv ## measure, and print the figures
-	@.venv/bin/pytest tests/perf --capture=no $(ARGS)
+	@.venv/bin/python -m tests.perf.boot $(ARGS)
 
 .PHONY: image
 image: agent venv ## build the guests' image into the cache
