@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.config import REPOSITORY
+from harness.hosts import checks
 from harness.run import Completed, run
 
 UNAVAILABLE = 69
@@ -135,11 +136,22 @@ def test_an_unknown_part_is_a_usage_error(machine: Machine) -> None:
     assert "`everything` is no part of scripts/packages.txt" in done.stderr
 
 
-def test_no_package_brings_services() -> None:
+def packages(part: str) -> set[str]:
+    """The names in scripts/packages.txt of one part."""
     rows = (REPOSITORY / "scripts" / "packages.txt").read_text().splitlines()
-    names = {row.split()[2] for row in rows if row and not row.startswith("#")}
+    fields = [row.split() for row in rows if row and not row.startswith("#")]
+    return {field[2] for field in fields if field[0] == part}
+
+
+def test_no_package_brings_services() -> None:
+    names = packages("run") | packages("test")
     assert "libvirt-daemon" in names
     assert not {"libvirt-daemon-system", "libvirt-daemon-config-network"} & names
+
+
+def test_what_doctor_looks_for_is_what_is_installed() -> None:
+    looked_for = checks.PROGRAMS | checks.ORDINARY_PROGRAMS
+    assert set(looked_for.values()) <= packages("run")
 
 
 # An apt-get that behaves like packages with services: they ask the policy, and enable themselves.
