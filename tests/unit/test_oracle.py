@@ -188,13 +188,12 @@ class Pair:
         self.path = folder / "stream"
         self.reports = [folder / "listener.jsonl", folder / "connector.jsonl"]
         ends = [("--listen", "1", "2"), ("--connect", "2", "1")]
-        self.processes = [
-            run.spawn(
-                [str(oracle), flag, str(self.path), "--send-seed", own, "--expect-seed", other]
-                + ["--report", str(report), "--interval", "20", *options]
-            )
-            for (flag, own, other), report in zip(ends, self.reports, strict=True)
-        ]
+        self.processes = []
+        for (flag, own, other), report in zip(ends, self.reports, strict=True):
+            seeds = ["--send-seed", own, "--expect-seed", other]
+            reports = ["--report", str(report), "--interval", "20"]
+            argv = [str(oracle), flag, str(self.path), *seeds, *reports, *options]
+            self.processes.append(run.spawn(argv))
 
     def lines(self, end: int) -> list[dict[str, Any]]:
         text = self.reports[end].read_text() if self.reports[end].exists() else ""

@@ -1,0 +1,1 @@
+"""Guest images: built without root from a recipe and the distribution's own packages."""

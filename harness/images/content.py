@@ -1,0 +1,128 @@
+"""From unpacked packages and a recipe to the entries of the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from harness.errors import TestbedError
+from harness.images import cpio, elf, modules
+from harness.images.apt import Runner
+from harness.images.recipe import Recipe, Source
+
+LIBRARY_FOLDER = "usr/lib/x86_64-linux-gnu"
+
+
+class Unpacked:
+    """A folder into which packages were unpacked, merged (usr/bin) or not (bin)."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def find(self, path: str) -> Path:
+        """A file by its name in the packages. Raises TestbedError when no package has it."""
+        bare = path.removeprefix("usr/")
+        for candidate in (self.root / "usr" / bare, self.root / bare):
+            if candidate.is_file():
+                return candidate
+        raise TestbedError(
+            f"no package has the file {path}",
+            why="its name may be another one in this release of the distribution",
+            fix="correct the recipe",
+        )
+
+    @property
+    def kernel_release(self) -> str:
+        """The release of the one kernel among the packages."""
+        return self.find_modules().name
+
+    def find_modules(self) -> Path:
+        """lib/modules/RELEASE, or usr/lib/modules/RELEASE."""
+        for folder in (self.root / "usr/lib/modules", self.root / "lib/modules"):
+            for release in sorted(folder.glob("*")):
+                return release
+        raise TestbedError("the kernel package has no modules", fix="correct the recipe")
+
+
+def from_packages(recipe: Recipe, unpacked: Unpacked, run: Runner) -> Iterator[cpio.Entry]:
+    """What the distribution's packages give: modules, programs, their libraries, applets."""
+    yield from _modules(recipe.kernel.modules, unpacked)
+    programs = {target: unpacked.find(path) for target, path in recipe.programs.items()}
+    for target, path in programs.items():
+        yield cpio.file(target, path.read_bytes(), 0o755)
+    yield from _libraries(programs.values(), unpacked)
+    for program, left_out in recipe.applets.items():
+        yield from _applets(program, programs[program], left_out, run)
+    yield from (cpio.symlink(path, target) for path, target in recipe.links.items())
+    yield from (cpio.directory(path) for path in recipe.directories)
+
+
+def from_repository(files: dict[str, Source], repository: Path) -> Iterator[cpio.Entry]:
+    """What the project itself gives: its programs and scripts."""
+    for target, source in files.items():
+        data = read_source(repository, source)
+        if data is not None:
+            yield cpio.file(target, data, 0o755 if source.executable else 0o644)
+
+
+def read_source(repository: Path, source: Source) -> bytes | None:
+    """A file of the repository; None for an optional one that is missing.
+
+    Raises TestbedError saying how to make one that is needed.
+    """
+    try:
+        return (repository / source.path).read_bytes()
+    except OSError as error:
+        if source.optional and isinstance(error, FileNotFoundError):
+            return None
+        raise TestbedError(
+            f"the image needs {source.path}",
+            where=str(repository),
+            why=error.strerror or str(error),
+            fix=source.made_by or f"restore it: git checkout -- {source.path}",
+        ) from None
+
+
+def _modules(names: Iterable[str], unpacked: Unpacked) -> Iterator[cpio.Entry]:
+    found = modules.needed(unpacked.find_modules(), names)
+    folder = f"usr/lib/modules/{unpacked.kernel_release}"
+    for module in found:
+        yield cpio.file(f"{folder}/{module.name}.ko", module.data)
+    yield cpio.file(f"{folder}/modules.dep", modules.dependency_file(found).encode())
+    yield cpio.file("etc/modules", " ".join(module.name for module in found).encode() + b"\n")
+
+
+def _libraries(programs: Iterable[Path], unpacked: Unpacked) -> Iterator[cpio.Entry]:
+    """Every library that the programs need, and that those need, and the dynamic loader."""
+    interpreters: set[str] = set()
+    libraries: dict[str, bytes] = {}
+    queue = [path.read_bytes() for path in programs]
+    for data in queue:
+        required = elf.requirements(data)
+        interpreters |= {required.interpreter} - {""}
+        for name in required.libraries:
+            if name not in libraries:
+                libraries[name] = unpacked.find(f"{LIBRARY_FOLDER}/{name}").read_bytes()
+                queue.append(libraries[name])
+    loaders = {PurePosixPath(path).name for path in interpreters}
+    for name in loaders - libraries.keys():
+        libraries[name] = unpacked.find(f"{LIBRARY_FOLDER}/{name}").read_bytes()
+    for name, data in libraries.items():
+        yield cpio.file(f"{LIBRARY_FOLDER}/{name}", data, 0o755)
+    for path in interpreters:
+        target = f"/{LIBRARY_FOLDER}/{PurePosixPath(path).name}"
+        yield cpio.symlink(f"usr{path}", target)
+
+
+def _applets(
+    program: str, path: Path, left_out: Iterable[str], run: Runner
+) -> Iterator[cpio.Entry]:
+    folder, own = PurePosixPath(program).parent, PurePosixPath(program).name
+    listed = run([str(path), "--list"]).stdout.split()
+    for name in sorted({*listed} - {*left_out, own}):
+        yield cpio.symlink(f"{folder}/{name}", own)
+
+
+def kernel_file(unpacked: Unpacked) -> Path:
+    """The kernel to boot."""
+    return unpacked.find(f"boot/vmlinuz-{unpacked.kernel_release}")

@@ -1,0 +1,31 @@
+"""A built image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Image:
+    """A kernel and an initial RAM file system that boot to a ready guest.
+
+    `digest` names the image's content: what it was made from, and how.
+    """
+
+    kernel: Path
+    initrd: Path
+    digest: str
+    kernel_release: str
+    kernel_arguments: tuple[str, ...]
+
+
+def command_line(image: Image, *, name: str, domain_id: int, address: str, extra: str = "") -> str:
+    """The kernel command line of one guest; `address` carries its prefix length."""
+    identity = (f"domsock.name={name}", f"domsock.id={domain_id}", f"domsock.ip={address}")
+    return " ".join(filter(None, (*image.kernel_arguments, extra, *identity)))
+
+
+def probe_command_line(image: Image) -> str:
+    """The kernel command line of a guest that says it is ready and powers off at once."""
+    return " ".join((*image.kernel_arguments, "domsock.name=probe", "domsock.probe"))
