@@ -51,7 +51,7 @@ class EventLog:
         with self._lock:
             self._subscribers.append(subscriber)
 
-    def emit(self, name: str, **fields: Any) -> Event:
+    def emit(self, name: str, /, **fields: Any) -> Event:
         """Record that `name` happened now."""
         with self._lock:
             event = Event(name, clock.now(), clock.utc().isoformat(timespec="milliseconds"), fields)
@@ -64,7 +64,7 @@ class EventLog:
         return event
 
     @contextmanager
-    def span(self, name: str, **fields: Any) -> Iterator[dict[str, Any]]:
+    def span(self, name: str, /, **fields: Any) -> Iterator[dict[str, Any]]:
         """Emit ``name.begin`` and ``name.end`` (with `seconds`) or ``name.failed`` around a block.
 
         What the block puts into the yielded dictionary is added to the closing event.

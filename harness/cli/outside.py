@@ -57,7 +57,7 @@ def refuse_if_up(name: str) -> None:
         )
 
 
-def start(topology: Topology, events: EventLog, append: str = "") -> tuple[TestbedRecord, Lab]:
+def start(topology: Topology, events: EventLog) -> tuple[TestbedRecord, Lab]:
     """Image, record and lab of a new testbed; the lab is bound to this process.
 
     The owner is recorded before anything is made.
@@ -65,7 +65,7 @@ def start(topology: Topology, events: EventLog, append: str = "") -> tuple[Testb
     with events.span("image") as done:
         image = build_micro(config.cache_dir(), config.REPOSITORY, events)
         done["digest"] = image.digest
-    made = TestbedRecord.new(topology, image.digest, append)
+    made = TestbedRecord.new(topology, image.digest)
     made.write()
     spec = LabSpec(
         name=topology.name,

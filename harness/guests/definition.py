@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.images.image import Image, command_line
 from harness.model import naming
 from harness.model.topology import Topology
 from harness.virt.xml import GuestDefinition
@@ -9,7 +10,6 @@ from harness.virt.xml import GuestDefinition
 GUEST_AGENT_CHANNEL = "org.qemu.guest_agent.0"
 IMAGES = "/var/lib/domsock/images"
 CONSOLE_LOGS = "/var/log/libvirt/qemu"
-KERNEL_ARGUMENTS = "console=ttyS0 panic=-1"
 
 
 def image_paths(digest: str) -> tuple[str, str]:
@@ -23,15 +23,12 @@ def console_log(guest: str) -> str:
 
 
 def define(
-    topology: Topology, name: str, *, testbed_id: str, digest: str, kvm: bool, append: str
+    topology: Topology, name: str, *, testbed_id: str, image: Image, kvm: bool
 ) -> GuestDefinition:
     """The definition of one guest."""
     spec, domain_id = topology.guests[name], topology.guest_id(name)
-    kernel, initrd = image_paths(digest)
-    identity = (
-        f"domsock.name={name} domsock.id={domain_id} "
-        f"domsock.ip={naming.guest_address(domain_id)}/16"
-    )
+    kernel, initrd = image_paths(image.digest)
+    address = f"{naming.guest_address(domain_id)}/{naming.GUEST_PREFIX}"
     return GuestDefinition(
         name=name,
         kvm=kvm,
@@ -39,7 +36,7 @@ def define(
         vcpus=spec.vcpus,
         kernel=kernel,
         initrd=initrd,
-        append=" ".join(filter(None, (KERNEL_ARGUMENTS, append, identity))),
+        append=command_line(image, name=name, domain_id=domain_id, address=address),
         console_log=console_log(name),
         channels=(naming.CTL_CHANNEL, GUEST_AGENT_CHANNEL),
         mac=naming.guest_mac(testbed_id, domain_id),

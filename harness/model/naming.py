@@ -8,6 +8,7 @@ import re
 NAME = re.compile(r"[a-z][a-z0-9-]{0,14}")
 FIRST_GUEST_ID = 3
 FIRST_HOST_ID = 1000
+GUEST_PREFIX = 16
 GUEST_BRIDGE = "guests0"
 AGENT_PORT = 7777
 CTL_CHANNEL = "domsock.ctl"

@@ -40,7 +40,7 @@ def apply(
     places = {host.name: Place.reach(host) for host in hosts}
     accelerator = choose_accelerator(places, image, events)
     record = record.model_copy(update={"accelerator": accelerator})
-    guests = boot(record, places, events)
+    guests = boot(record, places, image, events)
     boot_ms = {name: round(guest.boot_ms or 0.0, 1) for name, guest in guests.items()}
     record = record.model_copy(update={"boot_ms": boot_ms})
     testbed = Testbed(record, places, guests, events)
@@ -61,7 +61,9 @@ def place_image(host: Host, image: Image) -> None:
     host.put(image.initrd, initrd)
 
 
-def boot(record: TestbedRecord, places: dict[str, Place], events: EventLog) -> dict[str, Guest]:
+def boot(
+    record: TestbedRecord, places: dict[str, Place], image: Image, events: EventLog
+) -> dict[str, Guest]:
     """Start all guests side by side, and wait until each one's agent answers."""
 
     def start(name: str) -> Guest:
@@ -70,9 +72,8 @@ def boot(record: TestbedRecord, places: dict[str, Place], events: EventLog) -> d
             topology,
             name,
             testbed_id=record.testbed_id,
-            digest=record.digest,
+            image=image,
             kvm=record.accelerator == "kvm",
-            append=record.append,
         )
         place = places[topology.guests[name].host]
         with events.span("boot", guest=name, host=place.name):

@@ -30,7 +30,6 @@ class TestbedRecord(BaseModel):
     testbed_id: str
     topology: Topology
     digest: str
-    append: str
     accelerator: Literal["kvm", "tcg"] | None = None
     state: Literal["starting", "up"] = "starting"
     owner: int
@@ -38,13 +37,12 @@ class TestbedRecord(BaseModel):
     boot_ms: dict[str, float] = {}
 
     @classmethod
-    def new(cls, topology: Topology, digest: str, append: str) -> TestbedRecord:
+    def new(cls, topology: Topology, digest: str) -> TestbedRecord:
         """A record for a testbed that is about to be made."""
         return cls(
             testbed_id=f"{topology.name}-{secrets.token_hex(3)}",
             topology=topology,
             digest=digest,
-            append=append,
             owner=os.getuid(),
             created=clock.utc().isoformat(timespec="seconds"),
         )

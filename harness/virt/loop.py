@@ -39,8 +39,8 @@ def _ignore(_context: Any, _error: Any) -> None:
     """libvirt prints every error to stderr unless told not to; we raise them instead."""
 
 
-_started: list[_Loop] = []
-_lock = threading.Lock()
+_started: list[_Loop] = []  # state: libvirt has one event loop per process
+_lock = threading.Lock()  # state: guards the one loop
 
 
 def ensure_running() -> None:

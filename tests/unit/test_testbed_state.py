@@ -32,14 +32,14 @@ def held(_: str) -> Iterator[None]:
 
 
 def test_a_record_survives_the_disk() -> None:
-    made = TestbedRecord.new(lab_topology(), "digest", "quiet")
+    made = TestbedRecord.new(lab_topology(), "digest")
     made.write()
     assert record.read("lab") == made
     assert made.testbed_id.startswith("lab-")
 
 
 def test_a_broken_record_is_none() -> None:
-    TestbedRecord.new(lab_topology(), "digest", "").write()
+    TestbedRecord.new(lab_topology(), "digest").write()
     (record.folder_of("lab") / record.FILE).write_text("{")
     assert record.read("lab") is None
 
@@ -69,7 +69,7 @@ def stopped(names: list[str]) -> object:
 
 
 def test_a_start_that_never_finished_is_swept() -> None:
-    TestbedRecord.new(lab_topology(), "digest", "").write()
+    TestbedRecord.new(lab_topology(), "digest").write()
     names: list[str] = []
     report = sweep.sweep(free, stopped(names))  # type: ignore[arg-type]
     assert names == ["lab"] and len(report.swept) == 1
@@ -77,7 +77,7 @@ def test_a_start_that_never_finished_is_swept() -> None:
 
 
 def test_what_somebody_works_on_is_left_alone() -> None:
-    TestbedRecord.new(lab_topology(), "digest", "").write()
+    TestbedRecord.new(lab_topology(), "digest").write()
     names: list[str] = []
     report = sweep.sweep(held, stopped(names))  # type: ignore[arg-type]
     assert names == [] and "in use" in report.left[0]
