@@ -32,6 +32,7 @@ def _host(target: SshTarget, domain_id: int) -> dict[str, Any]:
         "ansible_python_interpreter": PYTHON,
         "ansible_ssh_common_args": known,
         "management_address": target.address,
+        "libvirt_uri": target.libvirt_uri,
         "domain_id": domain_id,
         "ssh_host_keys": host_keys(target),
         **login,

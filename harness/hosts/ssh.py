@@ -6,6 +6,7 @@ import logging
 import secrets
 import select
 import shlex
+import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -142,6 +143,8 @@ class SshHost:
             raise
         if transport := client.get_transport():
             transport.set_keepalive(KEEPALIVE)
+            if isinstance(transport.sock, socket.socket):
+                transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return client
 
     def _exit_code(self, channel: paramiko.Channel, command: str, deadline: Deadline) -> int:

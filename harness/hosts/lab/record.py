@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from harness.errors import UsageError
 from harness.hosts.lab.identity import ProcessIdentity
 from harness.hosts.lab.spec import LabSpec
 
@@ -44,7 +45,7 @@ class LabRecord:
                 str(fields["pid_namespace"]),
                 bool(fields["user_namespace"]),
             )
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, UsageError):
             return None
 
     @property
