@@ -28,6 +28,13 @@ from harness.hosts.ssh import SshHost
 MIB = 1 << 20
 SMALL = LabSpec("small", ("h1",), MIB)
 VARIABLES = {"testbed": "lab", "isolated": True}
+STUB = """#!/usr/bin/python3
+import signal, socket, sys, os
+run_dir = sys.argv[sys.argv.index("--run-dir") + 1]
+os.makedirs(run_dir, exist_ok=True)
+socket.socket(socket.AF_UNIX).bind(run_dir + "/agent.sock")
+signal.pause()
+"""
 GUEST = """
 <domain type='qemu'><name>g1</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
 <os><type machine='pc'>hvm</type></os><features><acpi/></features>
@@ -47,6 +54,29 @@ def badly_provisioned(lab: Lab) -> str:
     except TestbedError as error:
         return str(error)
     return "no error"
+
+
+def agent(lab: Lab) -> dict[str, list[str]]:
+    """The role with a program that behaves like an agent, with a changed one, with a broken one."""
+    program = lab.state_dir / "agent" / "domsockd"
+    program.parent.mkdir()
+    (program.parent / "domsock").touch()
+
+    def provisioned_with(text: str) -> list[str]:
+        program.write_text(text)
+        variables = {**VARIABLES, "agent_binary": str(program.parent)}
+        try:
+            report = provision(lab.hosts[:1], variables, EventLog(), lab.state_dir)
+        except TestbedError as error:
+            return [str(error)]
+        return [change.removeprefix("h1: ") for change in report.changes if "agent" in change]
+
+    return {
+        "first": provisioned_with(STUB),
+        "again": provisioned_with(STUB),
+        "changed": provisioned_with(STUB + "# newer"),
+        "broken": provisioned_with("#!/bin/sh\necho no memory >/var/log/domsockd.log"),
+    }
 
 
 def hostnames(lab: Lab) -> list[str]:

@@ -89,6 +89,13 @@ def test_a_failing_task_names_host_and_role(lab: Lab) -> None:
     assert "host h" in said
 
 
+def test_an_agent_is_started_replaced_and_its_failure_told(lab: Lab) -> None:
+    found = inside(lab, "agent")
+    assert found["first"] == found["changed"] == ["Copy the agent", "Start the agent"]
+    assert found["again"] == []
+    assert "no memory" in found["broken"][0]
+
+
 def test_libvirtd_answers_and_migrates_a_guest_over_tcp(lab: Lab) -> None:
     assert inside(lab, "migrated") == {"before": ["g1", None], "after": [None, "g1"]}
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from harness import run
 from harness.hosts.lab import hostfiles
-from harness.hosts.lab import spec as lab
 from harness.hosts.lab.reaper import reap_until
 from harness.hosts.lab.spec import LabSpec
 
@@ -28,7 +27,6 @@ def main(argv: list[str]) -> None:
     _write(own)
     _adopt(own)
     socket.sethostname(host)
-    _plug_in(spec.address(host))
     reap_until(_start_sshd().pid)
 
 
@@ -61,15 +59,6 @@ def _adopt(own: dict[str, str]) -> None:
         target = Path("/") / name
         if name.startswith("etc/") and target.exists():
             run.run(["mount", "--bind", str(OWN / name), str(target)])
-
-
-def _plug_in(address: str) -> None:
-    batch = [
-        "link set lo up",
-        f"address add {address}/{lab.PREFIX_LENGTH} dev eth0",
-        "link set eth0 up",
-    ]
-    run.run(["ip", "-batch", "-"], input="\n".join(batch) + "\n")
 
 
 def _start_sshd() -> run.Process:

@@ -61,6 +61,8 @@ def _build(spec: LabSpec, state_dir: Path) -> None:
     for host in spec.hosts:
         run.run(["ip", "netns", "add", host])
     run.run(["ip", "-batch", "-"], input=network_batch(spec))
+    for host in spec.hosts:
+        run.run(["ip", "-netns", host, "-batch", "-"], input=host_batch(spec, host))
     processes = {host: _start_host(spec, host, state_dir) for host in spec.hosts}
     for host, process in processes.items():
         _await_sshd(spec, host, process, state_dir)
@@ -78,6 +80,14 @@ def network_batch(spec: LabSpec) -> str:
         lines.append(f"link add {spec.port(host)} type veth peer name eth0 netns {host}")
         lines.append(f"link set {spec.port(host)} master {lab.BRIDGE} up")
     return "\n".join(lines) + "\n"
+
+
+def host_batch(spec: LabSpec, host: str) -> str:
+    """The ip commands that plug a host in. Done before it starts: a connection that is tried
+    while nobody answers for the address is tried again only after a second.
+    """
+    address = f"{spec.address(host)}/{lab.PREFIX_LENGTH}"
+    return f"link set lo up\naddress add {address} dev eth0\nlink set eth0 up\n"
 
 
 def _start_host(spec: LabSpec, host: str, state_dir: Path) -> run.Process:
