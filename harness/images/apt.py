@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import TestbedError
+from harness.images.store import UNFINISHED
 from harness.run import Completed
 
 Runner = Callable[..., Completed]
@@ -99,7 +100,7 @@ class Apt:
         wanted = [package for package in packages if not any(to.glob(package.pattern))]
         if not wanted:
             return
-        with tempfile.TemporaryDirectory(dir=to) as folder:
+        with tempfile.TemporaryDirectory(dir=to, prefix=UNFINISHED) as folder:
             names = [f"{package.name}={package.version}" for package in wanted]
             argv = ["apt-get", *self._options, "download", *names]
             self._run(argv, cwd=Path(folder), within=DOWNLOAD_SECONDS)

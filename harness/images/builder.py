@@ -48,25 +48,28 @@ class Builder:
 
     def build(self, *, refresh: bool = False) -> Image:
         """The image, made or found. `refresh` asks for the newest packages."""
+        base = f"base-{digest_of((self._recipe_text, self._release.encode(), *_sources()))}"
         with self._store.lock(LOCK_SECONDS):
-            base = f"base-{digest_of((self._recipe_text, self._release.encode(), *_sources()))}"
             if refresh:
                 self._store.drop(base)
             if self._store.manifest(base) is None:
                 self._make_base(base, refresh)
-            digest = digest_of((self._store.manifest(base) or b"", *self._own_files()))
-            facts = self._store.find(f"image-{digest}")
+            facts = self._store.find(self._image_of(base))
             if facts is None:
-                self._make_base(base, refresh)  # it may be damaged: then it is made again
-                facts = self._make_image(f"image-{digest}", base)
-        return self._described(digest, facts)
+                self._make_base(base, refresh)  # nothing to do, unless it was damaged
+                facts = self._make_image(base)
+            return self._described(self._image_of(base), facts)
 
-    def _described(self, digest: str, facts: dict[str, Any]) -> Image:
-        folder = self._store.root / f"image-{digest}"
+    def _image_of(self, base: str) -> str:
+        manifest = self._store.manifest(base) or b""
+        return f"image-{digest_of((manifest, *self._own_files()))}"
+
+    def _described(self, name: str, facts: dict[str, Any]) -> Image:
+        folder = self._store.root / name
         return Image(
             kernel=folder / KERNEL,
             initrd=folder / INITRD,
-            digest=digest,
+            digest=name.removeprefix("image-"),
             kernel_release=facts["kernel_release"],
             kernel_arguments=self._recipe.kernel.arguments,
         )
@@ -90,7 +93,8 @@ class Builder:
             release = unpacked.kernel_release
         return {"kernel_release": release, "packages": [asdict(package) for package in chosen]}
 
-    def _make_image(self, name: str, base: str) -> dict[str, Any]:
+    def _make_image(self, base: str) -> dict[str, Any]:
+        name = self._image_of(base)
         with self._events.span("image.assemble", image=name):
             facts = self._store.make(name, lambda folder: self._fill_image(folder, base))
         self._store.keep_newest("image-*", IMAGES_KEPT)

@@ -33,7 +33,7 @@ def requirements(data: bytes) -> Requirements:
     try:
         segments = list(_segments(data))
         return Requirements(_interpreter(data, segments), tuple(_needed(data, segments)))
-    except (struct.error, StopIteration, UnicodeDecodeError) as error:
+    except (struct.error, OverflowError, UnicodeDecodeError) as error:
         raise ValueError(f"a broken ELF file: {error}") from None
 
 
@@ -63,7 +63,8 @@ def _needed(data: bytes, segments: list[_Segment]) -> Iterator[str]:
     ]
     if not entries:
         return
-    strings = _file_offset(segments, next(value for tag, value in entries if tag == DT_STRTAB))
+    table = next((value for tag, value in entries if tag == DT_STRTAB), 0)
+    strings = _file_offset(segments, table)
     for tag, value in entries:
         if tag == DT_NEEDED:
             yield _string(data, strings + value)

@@ -15,6 +15,7 @@ import filelock
 from harness.errors import TestbedError
 
 MANIFEST = "manifest.json"
+UNFINISHED = ".new-"
 
 
 def digest_of(parts: Iterable[bytes]) -> str:
@@ -63,11 +64,12 @@ class Store:
             return None
 
     def make(self, name: str, fill: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-        """Find the folder, or have `fill` write its files and return its facts."""
+        """Find the folder, or have `fill` write its files and return its facts. Needs the lock."""
         facts = self.find(name)
         if facts is not None:
             return facts
-        with tempfile.TemporaryDirectory(dir=self.root, prefix=".new-") as folder:
+        self._sweep()
+        with tempfile.TemporaryDirectory(dir=self.root, prefix=UNFINISHED) as folder:
             fresh = Path(folder) / "content"
             fresh.mkdir()
             facts = fill(fresh)
@@ -86,6 +88,11 @@ class Store:
         """Drop the oldest folders of that kind."""
         folders = sorted(self.root.glob(pattern), key=lambda path: path.stat().st_mtime)
         for folder in folders[:-count]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        """Remove what a builder that was killed had not finished."""
+        for folder in (*self.root.glob(f"{UNFINISHED}*"), *self.root.glob(f"*/{UNFINISHED}*")):
             shutil.rmtree(folder, ignore_errors=True)
 
 
