@@ -1,0 +1,137 @@
+/* The messages two agents exchange over their TCP connection, byte for byte. docs/protocol.md
+ * says who may send what when; this header says how it looks. Little endian throughout. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi/region.h"
+
+#define WIRE_MAGIC 0x5344u /* "DS" */
+#define WIRE_VERSION 1u
+#define WIRE_PAYLOAD_MAX 65536u
+#define WIRE_NAME_MAX 90u
+#define WIRE_DOMAIN_NAME_MAX 31u
+#define WIRE_REASON_MAX 96u
+#define WIRE_CHALLENGE_SIZE 32u
+#define WIRE_MAC_SIZE 32u
+#define WIRE_STREAMS_MAX 1024u
+
+enum wire_type {
+    WIRE_HELLO = 1,
+    WIRE_AUTH = 2,
+    WIRE_RESYNC = 3,
+    WIRE_EXPORT = 4,
+    WIRE_UNEXPORT = 5,
+    WIRE_EXPORTS_SYNCED = 6,
+    WIRE_KICK = 7,
+    WIRE_OPEN = 16,
+    WIRE_OPENED = 17,
+    WIRE_DATA = 18,
+    WIRE_ACK = 19,
+    WIRE_FIN = 20,
+    WIRE_RST = 21,
+    WIRE_CLOSED = 22,
+    WIRE_PREPARE = 32,
+    WIRE_PREPARED = 33,
+    WIRE_FENCE = 34,
+    WIRE_DRAINED = 35,
+    WIRE_COMMIT = 36,
+    WIRE_RELEASE = 37,
+    WIRE_ABORT = 38,
+};
+
+/* wire_header.flags */
+#define WIRE_ACK_FIN 1u /* ACK: the program has been told of the end of the stream too */
+
+enum wire_path { WIRE_PATH_TCP = 0, WIRE_PATH_SHM = 1 };
+
+struct wire_header {
+    uint16_t magic;
+    uint8_t type;
+    uint8_t flags;
+    uint32_t length; /* of the payload */
+    uint32_t stream; /* 0 where the message is about the link */
+    uint32_t epoch;  /* of the handover the message belongs to, else of the link */
+    uint64_t offset; /* DATA: first byte; ACK: delivered up to; FIN, RST: sent up to */
+};
+
+struct wire_hello {
+    uint16_t version_min;
+    uint16_t version_max;
+    uint32_t abi_version;
+    uint32_t id;
+    uint32_t peer_id;
+    uint64_t incarnation;
+    uint8_t challenge[WIRE_CHALLENGE_SIZE];
+    char name[WIRE_DOMAIN_NAME_MAX + 1];
+};
+
+/* RESYNC: an array of these. */
+struct wire_stream_state {
+    uint32_t stream;
+    uint32_t opening; /* 1: waits for OPENED */
+    uint64_t received;
+    uint64_t delivered;
+};
+
+/* OPEN (the export's name follows) and OPENED. Offsets of 0: the stream travels by tcp. */
+struct wire_open {
+    uint32_t window;
+    uint32_t reserved;
+    uint64_t ring[2]; /* [0] carries lower to higher domain id, [1] the other way */
+};
+
+struct wire_slot {
+    uint32_t stream;
+    uint32_t size;
+    uint64_t ring[2];
+};
+
+/* PREPARE (slots follow if the sender has the lower id; else they follow in PREPARED). */
+struct wire_prepare {
+    uint32_t to;
+    uint32_t deadline_ms;
+    uint8_t nonce[REGION_NONCE_SIZE];
+};
+
+/* FENCE: an array of these. ABORT: a reason, then an array of these. */
+struct wire_mark {
+    uint32_t stream;
+    uint32_t reserved;
+    uint64_t offset;
+};
+
+#define AT(type, field, where) _Static_assert(offsetof(type, field) == (where), #type "." #field)
+AT(struct wire_header, magic, 0);
+AT(struct wire_header, type, 2);
+AT(struct wire_header, flags, 3);
+AT(struct wire_header, length, 4);
+AT(struct wire_header, stream, 8);
+AT(struct wire_header, epoch, 12);
+AT(struct wire_header, offset, 16);
+AT(struct wire_hello, abi_version, 4);
+AT(struct wire_hello, id, 8);
+AT(struct wire_hello, peer_id, 12);
+AT(struct wire_hello, incarnation, 16);
+AT(struct wire_hello, challenge, 24);
+AT(struct wire_hello, name, 56);
+AT(struct wire_stream_state, received, 8);
+AT(struct wire_stream_state, delivered, 16);
+AT(struct wire_open, ring, 8);
+AT(struct wire_slot, size, 4);
+AT(struct wire_slot, ring, 8);
+AT(struct wire_prepare, deadline_ms, 4);
+AT(struct wire_prepare, nonce, 8);
+AT(struct wire_mark, offset, 8);
+#undef AT
+_Static_assert(sizeof(struct wire_header) == 24, "struct wire_header");
+_Static_assert(sizeof(struct wire_hello) == 88, "struct wire_hello");
+_Static_assert(sizeof(struct wire_stream_state) == 24, "struct wire_stream_state");
+_Static_assert(sizeof(struct wire_open) == 24, "struct wire_open");
+_Static_assert(sizeof(struct wire_slot) == 24, "struct wire_slot");
+_Static_assert(sizeof(struct wire_prepare) == 24, "struct wire_prepare");
+_Static_assert(sizeof(struct wire_mark) == 16, "struct wire_mark");
+_Static_assert(WIRE_STREAMS_MAX * sizeof(struct wire_slot) + sizeof(struct wire_prepare) <=
+                   WIRE_PAYLOAD_MAX,
+               "a full link's slots must fit one PREPARE");

@@ -1,0 +1,12 @@
+/* Which names may cross between domains. Both sides check: the peer is not trusted. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Why a path cannot be exported, or NULL if it can: relative, printable, no "." or "..", short. */
+const char *export_name_fault(const char *name, size_t length);
+/* Replaces what is not printable ASCII: the text came from a peer and goes into logs and JSON. */
+void text_clean(char *text);
+/* A domain's name becomes a folder: letters, digits, '-', '_' and '.', and never "self". */
+bool domain_name_valid(const char *name);

@@ -1,0 +1,81 @@
+#include "base/queue.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QUEUE_FIRST_CAPACITY 4096u
+
+void queue_init(struct queue *queue, size_t limit)
+{
+    *queue = (struct queue){.limit = limit};
+}
+
+void queue_deinit(struct queue *queue)
+{
+    free(queue->bytes);
+    *queue = (struct queue){0};
+}
+
+static int grow(struct queue *queue, size_t needed)
+{
+    size_t capacity = queue->capacity ? queue->capacity : QUEUE_FIRST_CAPACITY;
+    uint8_t *bytes;
+
+    while (capacity < needed)
+        capacity *= 2;
+    bytes = realloc(queue->bytes, capacity);
+    if (!bytes)
+        return -ENOMEM;
+    queue->bytes = bytes;
+    queue->capacity = capacity;
+    return 0;
+}
+
+uint8_t *queue_reserve(struct queue *queue, size_t length)
+{
+    size_t needed = queue_length(queue) + length;
+
+    if (length > queue->limit || needed > queue->limit)
+        return NULL;
+    if (queue->begin && queue->end + length > queue->capacity) {
+        memmove(queue->bytes, queue_head(queue), queue_length(queue));
+        queue->end -= queue->begin;
+        queue->begin = 0;
+    }
+    if (needed > queue->capacity && grow(queue, needed) < 0)
+        return NULL;
+    return queue->bytes + queue->end;
+}
+
+void queue_commit(struct queue *queue, size_t length)
+{
+    queue->end += length;
+}
+
+int queue_append(struct queue *queue, const void *bytes, size_t length)
+{
+    uint8_t *room;
+
+    if (!length)
+        return 0;
+    room = queue_reserve(queue, length);
+    if (!room)
+        return -ENOBUFS;
+    memcpy(room, bytes, length);
+    queue_commit(queue, length);
+    return 0;
+}
+
+void queue_drop(struct queue *queue, size_t length)
+{
+    queue->begin += length;
+    if (queue->begin == queue->end)
+        queue_clear(queue);
+}
+
+void queue_clear(struct queue *queue)
+{
+    queue->begin = 0;
+    queue->end = 0;
+}

@@ -1,0 +1,118 @@
+#include "base/socket.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define SOCKET_BACKLOG 128
+
+static int close_with(int fd, int error)
+{
+    close(fd);
+    return error;
+}
+
+static int unix_socket(struct sockaddr_un *address, const char *path)
+{
+    int fd;
+
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(address->sun_path))
+        return -ENAMETOOLONG;
+    strcpy(address->sun_path, path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return fd < 0 ? -errno : fd;
+}
+
+int socket_listen_unix(const char *path, mode_t mode)
+{
+    struct sockaddr_un address;
+    struct stat old;
+    int fd = unix_socket(&address, path);
+
+    if (fd < 0)
+        return fd;
+    if (lstat(path, &old) == 0 && S_ISSOCK(old.st_mode))
+        unlink(path); /* left over from an earlier life */
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, mode) < 0 ||
+        listen(fd, SOCKET_BACKLOG) < 0)
+        return close_with(fd, -errno);
+    return fd;
+}
+
+int socket_connect_unix(const char *path)
+{
+    struct sockaddr_un address;
+    int fd = unix_socket(&address, path);
+
+    if (fd < 0)
+        return fd;
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        return close_with(fd, -errno);
+    return fd;
+}
+
+static int tcp_address(struct sockaddr_in *address, const char *text, uint16_t port)
+{
+    *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
+    if (inet_pton(AF_INET, text, &address->sin_addr) != 1)
+        return -EINVAL;
+    return 0;
+}
+
+int socket_listen_tcp(const char *text, uint16_t port)
+{
+    struct sockaddr_in address;
+    int yes = 1;
+    int fd;
+
+    if (tcp_address(&address, text, port) < 0)
+        return -EINVAL;
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+        listen(fd, SOCKET_BACKLOG) < 0)
+        return close_with(fd, -errno);
+    return fd;
+}
+
+int socket_connect_tcp(const char *text, uint16_t port)
+{
+    struct sockaddr_in address;
+    int fd;
+
+    if (tcp_address(&address, text, port) < 0)
+        return -EINVAL;
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 && errno != EINPROGRESS)
+        return close_with(fd, -errno);
+    return fd;
+}
+
+uint16_t socket_port(int fd)
+{
+    struct sockaddr_in address = {0};
+    socklen_t size = sizeof(address);
+
+    getsockname(fd, (struct sockaddr *)&address, &size);
+    return ntohs(address.sin_port);
+}
+
+int socket_error(int fd)
+{
+    int error = 0;
+    socklen_t size = sizeof(error);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+        return -errno;
+    return -error;
+}

@@ -1,0 +1,51 @@
+/* The agent of one domain: its links to peers, its exports, and who may command it. */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+#include "link/link.h"
+#include "link/session.h"
+
+#define AGENT_PATH_MAX 256
+#define AGENT_PORT_DEFAULT 7777
+#define AGENT_STRANGERS_MAX 16
+#define AGENT_VERSION "0.1.0"
+
+struct options {
+    const char *name;
+    uint32_t id;
+    const char *run_dir;
+    const char *ctl; /* NULL: no port */
+    char listen_address[64];
+    uint16_t listen_port;
+    const char *log;
+    uint64_t memory;
+    uint64_t grace_us;
+};
+
+struct peer;
+struct ctl;
+struct exports;
+
+struct agent {
+    struct options options;
+    struct loop loop;
+    struct budget budget;
+    uint64_t incarnation;
+    uint64_t started_us;
+    int lock; /* on RUN_DIR, against a second agent */
+    struct loop_source listener;
+    uint16_t port;
+    struct peer *peers;
+    struct session *strangers[AGENT_STRANGERS_MAX]; /* callers that have not proven who they are */
+    struct ctl *ctl;
+    struct exports *exports;
+};
+
+/* A command to an agent arrives, is answered once, now or later. */
+struct reply;
+
+int options_parse(struct options *options, int argc, char **argv);

@@ -1,0 +1,54 @@
+#include "daemon/describe.h"
+
+#include "base/hex.h"
+
+static const char *state(const struct peer *peer)
+{
+    if (peer->link->synced)
+        return "up";
+    return peer->session || peer->dialling.fd >= 0 ? "connecting" : "down";
+}
+
+json_t *describe_link(const struct peer *peer)
+{
+    const struct link *link = peer->link;
+    char nonce[2 * REGION_NONCE_SIZE + 1];
+    json_t *object = json_pack(
+        "{s:s, s:I, s:s, s:s, s:I, s:s, s:i, s:b, s:s, s:i, s:I, s:I}", "peer", peer->name,
+        "peer_id", (json_int_t)link->peer_id, "state", state(peer), "path",
+        path_name(link->handover.path), "epoch", (json_int_t)link->handover.epoch, "phase",
+        handover_phase_name(link->handover.phase), "streams", (int)link->count, "attached",
+        link->attached, "address", peer->address, "port", (int)peer->port, "kicks_sent",
+        (json_int_t)link->kicks_sent, "kicks_received", (json_int_t)link->kicks_received);
+
+    if (link->attached) {
+        hex_encode(nonce, link->view.nonce, sizeof(link->view.nonce));
+        json_object_set_new(object, "nonce", json_string(nonce));
+        json_object_set_new(object, "size", json_integer((json_int_t)link->view.size));
+        json_object_set_new(object, "mbps", json_integer(link->mbps));
+    }
+    return object;
+}
+
+static json_t *describe_stream(const struct peer *peer, const struct stream *stream)
+{
+    const struct stream_tx *tx = &stream->tx;
+    const struct stream_rx *rx = &stream->rx;
+    uint64_t stall_us = stream_stall_us(stream, peer->agent->loop.now_us);
+
+    return json_pack(
+        "{s:I, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:i, s:f, s:b, s:b, s:I}", "id",
+        (json_int_t)stream->id, "peer", peer->name, "name", stream->name, "role",
+        stream->opener ? "opener" : "acceptor", "path", path_name(tx->path), "state",
+        stream_state_name(stream), "sent", (json_int_t)tx->sent, "acked",
+        (json_int_t)tx->fifo.start, "received", (json_int_t)rx->fifo.end, "delivered",
+        (json_int_t)rx->fifo.start, "ring_bytes", (json_int_t)stream->window, "handovers",
+        (int)stream->handovers, "longest_stall_ms", (double)stall_us / 1000.0, "fin_sent",
+        tx->fin_sent, "fin_received", rx->fin_known, "resent", (json_int_t)tx->resent);
+}
+
+void describe_streams(const struct peer *peer, json_t *list)
+{
+    for (uint32_t i = 0; i < peer->link->count; i++)
+        json_array_append_new(list, describe_stream(peer, peer->link->streams[i]));
+}

@@ -1,0 +1,8 @@
+/* Links and streams as JSON. */
+#pragma once
+
+#include "daemon/peers.h"
+
+json_t *describe_link(const struct peer *peer);
+/* One object per stream of the peer, appended to `list`. */
+void describe_streams(const struct peer *peer, json_t *list);

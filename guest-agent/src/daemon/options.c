@@ -1,0 +1,119 @@
+#include "daemon/agent.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/name.h"
+
+static const char usage[] =
+    "usage: domsockd --name NAME --id ID [--run-dir DIR] [--ctl PORT] [--listen ADDRESS:PORT]\n"
+    "                [--log FILE] [--memory MIB] [--grace MS]\n"
+    "  --name     this domain's name: letters, digits, '-', '_' and '.'\n"
+    "  --id       this domain's id, 3 or more\n"
+    "  --run-dir  where sockets are (default /run/domsock)\n"
+    "  --ctl      a character device with the harness at its other end\n"
+    "  --listen   where peers' agents connect (default 0.0.0.0:7777; port 0: any free one)\n"
+    "  --log      a file to append to (default: standard error)\n"
+    "  --memory   MiB that all streams' windows may use together (default 8)\n"
+    "  --grace    ms that streams wait for a lost connection to come back (default 60000)\n";
+
+static const struct option long_options[] = {
+    {"name", required_argument, NULL, 'n'},    {"id", required_argument, NULL, 'i'},
+    {"run-dir", required_argument, NULL, 'r'}, {"ctl", required_argument, NULL, 'c'},
+    {"listen", required_argument, NULL, 'l'},  {"log", required_argument, NULL, 'o'},
+    {"memory", required_argument, NULL, 'm'},  {"grace", required_argument, NULL, 'g'},
+    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+};
+
+static int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *number)
+{
+    char *end;
+
+    errno = 0;
+    *number = strtoull(text, &end, 10);
+    if (errno || end == text || *end || text[0] == '-' || *number < min || *number > max)
+        return -EINVAL;
+    return 0;
+}
+
+static int parse_listen(struct options *options, const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    uint64_t port;
+
+    if (!colon || (size_t)(colon - text) >= sizeof(options->listen_address) ||
+        parse_number(colon + 1, 0, UINT16_MAX, &port) < 0)
+        return -EINVAL;
+    memcpy(options->listen_address, text, (size_t)(colon - text));
+    options->listen_address[colon - text] = '\0';
+    options->listen_port = (uint16_t)port;
+    return 0;
+}
+
+static int set(struct options *options, int letter, const char *text)
+{
+    uint64_t number;
+
+    switch (letter) {
+    case 'n':
+        options->name = text;
+        return domain_name_valid(text) ? 0 : -EINVAL;
+    case 'i':
+        if (parse_number(text, 3, UINT32_MAX - 1, &number) < 0)
+            return -EINVAL;
+        options->id = (uint32_t)number;
+        return 0;
+    case 'r':
+        options->run_dir = text;
+        return strlen(text) < AGENT_PATH_MAX - 64 ? 0 : -EINVAL;
+    case 'c':
+        options->ctl = text;
+        return 0;
+    case 'l':
+        return parse_listen(options, text);
+    case 'o':
+        options->log = text;
+        return 0;
+    case 'm':
+        if (parse_number(text, 1, 4096, &number) < 0)
+            return -EINVAL;
+        options->memory = number << 20;
+        return 0;
+    case 'g':
+        if (parse_number(text, 1, 3600000, &number) < 0)
+            return -EINVAL;
+        options->grace_us = number * 1000;
+        return 0;
+    default:
+        return -EINVAL;
+    }
+}
+
+int options_parse(struct options *options, int argc, char **argv)
+{
+    int letter, index = 0;
+
+    *options = (struct options){.run_dir = "/run/domsock",
+                                .listen_address = "0.0.0.0",
+                                .listen_port = AGENT_PORT_DEFAULT,
+                                .memory = 8u << 20,
+                                .grace_us = 60000000u};
+    while ((letter = getopt_long(argc, argv, "", long_options, &index)) != -1) {
+        if (letter == '?' || letter == 'h') {
+            fputs(usage, letter == 'h' ? stdout : stderr);
+            exit(letter == 'h' ? 0 : 2);
+        }
+        if (set(options, letter, optarg) < 0) {
+            fprintf(stderr, "domsockd: --%s %s: not a valid value\n%s", long_options[index].name,
+                    optarg, usage);
+            return -EINVAL;
+        }
+    }
+    if (options->name && options->id && optind == argc)
+        return 0;
+    fprintf(stderr, "domsockd: --name and --id are needed, and nothing beside options\n%s", usage);
+    return -EINVAL;
+}

@@ -1,0 +1,383 @@
+#include "daemon/peers.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/socket.h"
+#include "daemon/ctl.h"
+#include "daemon/exports.h"
+#include "daemon/imports.h"
+#include "daemon/requests.h"
+
+#define BACKOFF_MIN_US 50000u
+#define BACKOFF_MAX_US 1000000u
+#define DIAL_PATIENCE_US 3000000u
+
+static void dial(struct loop_timer *timer);
+
+/* ---- what a link needs ---- */
+
+static int connect_export(void *user, const char *name)
+{
+    const struct peer *peer = user;
+
+    return exports_connect(peer->agent, name);
+}
+
+static void link_is_up(void *user)
+{
+    struct peer *peer = user;
+
+    loop_disarm(&peer->agent->loop, &peer->grace);
+    peer->backoff_us = BACKOFF_MIN_US;
+    imports_mark(peer);
+    exports_announce(peer->agent, peer->link);
+    ctl_event(peer->agent, json_pack("{s:s, s:s}", "event", "link.up", "peer", peer->name));
+}
+
+static void stream_event(void *user, const struct stream *stream, enum stream_event event,
+                         const char *reason)
+{
+    static const char *const names[] = {"stream.opened", "stream.closed", "stream.reset"};
+    const struct peer *peer = user;
+
+    ctl_event(peer->agent,
+              json_pack("{s:s, s:s, s:I, s:s, s:s}", "event", names[event], "peer", peer->name,
+                        "stream", (json_int_t)stream->id, "name", stream->name, "reason", reason));
+}
+
+static void exported(void *user, const char *name, bool present)
+{
+    if (present)
+        imports_add(user, name);
+    else
+        imports_remove(user, name);
+}
+
+static void exports_synced(void *user)
+{
+    imports_sweep(user);
+}
+
+static const struct link_user link_user = {.connect = connect_export,
+                                           .up = link_is_up,
+                                           .stream = stream_event,
+                                           .handed_over = requests_handed_over,
+                                           .exported = exported,
+                                           .exports_synced = exports_synced};
+
+/* ---- sessions ---- */
+
+/* The place of a stranger, or with NULL a free one; NULL if there is none. */
+static struct session **stranger(struct agent *agent, const struct session *session)
+{
+    for (int i = 0; i < AGENT_STRANGERS_MAX; i++)
+        if (agent->strangers[i] == session)
+            return &agent->strangers[i];
+    return NULL;
+}
+
+/* A link is going away: nobody may be about to become its connection. */
+static void forget_strangers(struct agent *agent, const struct link *link)
+{
+    for (int i = 0; i < AGENT_STRANGERS_MAX; i++)
+        if (agent->strangers[i] && (!link || session_link(agent->strangers[i]) == link))
+            agent->strangers[i] = session_free(agent->strangers[i]);
+}
+
+static struct peer *find_by_link(struct agent *agent, const struct link *link)
+{
+    struct peer *peer = agent->peers;
+
+    while (peer && peer->link != link)
+        peer = peer->next;
+    return peer;
+}
+
+static struct link *find_link(void *user, uint32_t peer_id, const uint8_t **key)
+{
+    struct agent *agent = user;
+
+    for (struct peer *peer = agent->peers; peer; peer = peer->next) {
+        if (peer->link->peer_id != peer_id)
+            continue;
+        *key = peer->key;
+        return peer->link;
+    }
+    return NULL;
+}
+
+static void session_up(void *user, struct session *session, struct link *link)
+{
+    struct agent *agent = user;
+    struct peer *peer = find_by_link(agent, link);
+
+    if (peer->session != session) {
+        *stranger(agent, session) = NULL;
+        link_down(link);
+        session_free(peer->session);
+        peer->session = session;
+    }
+    loop_disarm(&agent->loop, &peer->dial);
+}
+
+static void dial_later(struct peer *peer)
+{
+    if (peer->link->lower)
+        return; /* the higher domain id dials */
+    loop_arm(&peer->agent->loop, &peer->dial, peer->backoff_us);
+    peer->backoff_us =
+        peer->backoff_us * 2 < BACKOFF_MAX_US ? peer->backoff_us * 2 : BACKOFF_MAX_US;
+}
+
+static struct peer *find_by_session(struct agent *agent, const struct session *session)
+{
+    struct peer *peer = agent->peers;
+
+    while (peer && peer->session != session)
+        peer = peer->next;
+    return peer;
+}
+
+static void session_ended(void *user, struct session *session, struct link *link,
+                          const char *reason)
+{
+    struct agent *agent = user;
+    struct peer *peer = find_by_session(agent, session);
+
+    if (!peer)
+        *stranger(agent, session) = NULL;
+    log_warning("connection with %s ended: %s", peer ? peer->name : "a caller", reason);
+    if (link)
+        ctl_event(agent, json_pack("{s:s, s:s, s:s}", "event", "link.down", "peer", peer->name,
+                                   "reason", reason));
+    else
+        ctl_event(agent, json_pack("{s:s, s:s, s:s}", "event", "link.refused", "peer",
+                                   peer ? peer->name : "", "reason", reason));
+    if (peer) {
+        peer->session = NULL;
+        if (link)
+            loop_arm(&agent->loop, &peer->grace, agent->options.grace_us);
+        dial_later(peer);
+    }
+    session_free(session);
+}
+
+static const struct session_user session_user = {
+    .find = find_link, .up = session_up, .ended = session_ended};
+
+static void listener_ready(struct loop_source *source, uint32_t events)
+{
+    struct agent *agent = container_of(source, struct agent, listener);
+    struct session **place = stranger(agent, NULL);
+    int fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    (void)events;
+    if (fd < 0)
+        return;
+    if (place)
+        *place = session_new(&agent->loop, fd, agent->options.id, agent->options.name, NULL,
+                             &session_user, agent);
+    if (place && *place)
+        return;
+    log_warning("a caller is turned away: too many have not yet proven who they are");
+    close(fd);
+}
+
+/* ---- dialling ---- */
+
+static void stop_dialling(struct peer *peer)
+{
+    if (peer->dialling.fd < 0)
+        return;
+    loop_remove(&peer->agent->loop, &peer->dialling);
+    peer->dialling.fd = -1;
+}
+
+static void dialled(struct loop_source *source, uint32_t events)
+{
+    struct peer *peer = container_of(source, struct peer, dialling);
+    struct agent *agent = peer->agent;
+    int fd = source->fd;
+
+    (void)events;
+    stop_dialling(peer);
+    loop_disarm(&agent->loop, &peer->dial);
+    if (socket_error(fd) == 0)
+        peer->session = session_new(&agent->loop, fd, agent->options.id, agent->options.name,
+                                    peer->link, &session_user, agent);
+    if (peer->session)
+        return;
+    close(fd);
+    dial_later(peer);
+}
+
+/* Also when the last attempt has taken too long. */
+static void dial(struct loop_timer *timer)
+{
+    struct peer *peer = container_of(timer, struct peer, dial);
+    int fd = peer->dialling.fd;
+
+    if (fd >= 0) {
+        stop_dialling(peer);
+        close(fd);
+    }
+    fd = socket_connect_tcp(peer->address, peer->port);
+    if (fd < 0) {
+        dial_later(peer);
+        return;
+    }
+    peer->dialling = (struct loop_source){.fd = fd, .ready = dialled};
+    loop_add(&peer->agent->loop, &peer->dialling, EPOLLOUT);
+    loop_arm(&peer->agent->loop, timer, DIAL_PATIENCE_US);
+}
+
+static void hang_up(struct peer *peer)
+{
+    int fd = peer->dialling.fd;
+
+    stop_dialling(peer);
+    if (fd >= 0)
+        close(fd);
+    loop_disarm(&peer->agent->loop, &peer->dial);
+    link_down(peer->link);
+    peer->session = session_free(peer->session);
+}
+
+/* ---- peers ---- */
+
+static void grace_over(struct loop_timer *timer)
+{
+    imports_remove_all(container_of(timer, struct peer, grace));
+}
+
+int peers_start(struct agent *agent)
+{
+    const struct options *options = &agent->options;
+    int fd = socket_listen_tcp(options->listen_address, options->listen_port);
+
+    if (fd < 0)
+        return fd;
+    agent->listener = (struct loop_source){.fd = fd, .ready = listener_ready};
+    agent->port = socket_port(fd);
+    return loop_add(&agent->loop, &agent->listener, EPOLLIN);
+}
+
+void peers_stop(struct agent *agent)
+{
+    forget_strangers(agent, NULL);
+    while (agent->peers)
+        peers_remove(agent->peers);
+    loop_remove(&agent->loop, &agent->listener);
+    close(agent->listener.fd);
+}
+
+struct peer *peers_find(struct agent *agent, const char *name)
+{
+    struct peer *peer = agent->peers;
+
+    while (peer && strcmp(peer->name, name) != 0)
+        peer = peer->next;
+    return peer;
+}
+
+static struct peer *find_by_id(struct agent *agent, uint32_t id)
+{
+    struct peer *peer = agent->peers;
+
+    while (peer && peer->link->peer_id != id)
+        peer = peer->next;
+    return peer;
+}
+
+static struct peer *peer_new(struct agent *agent, const char *name, uint32_t id)
+{
+    struct peer *peer = calloc(1, sizeof(*peer));
+
+    if (!peer)
+        return NULL;
+    *peer = (struct peer){.next = agent->peers,
+                          .agent = agent,
+                          .dialling.fd = -1,
+                          .dial.expired = dial,
+                          .grace.expired = grace_over,
+                          .attach.retry.expired = requests_attach_retry,
+                          .backoff_us = BACKOFF_MIN_US};
+    snprintf(peer->name, sizeof(peer->name), "%s", name);
+    peer->link = link_new(&agent->loop, &agent->budget, agent->options.id, id, &link_user, peer);
+    if (!peer->link) {
+        free(peer);
+        return NULL;
+    }
+    peer->link->grace_us = agent->options.grace_us;
+    agent->peers = peer;
+    return peer;
+}
+
+int peers_add(struct agent *agent, const char *name, uint32_t id, const char *address,
+              uint16_t port, const uint8_t key[SESSION_KEY_SIZE])
+{
+    struct peer *peer = peers_find(agent, name);
+
+    if (peer != find_by_id(agent, id) || id == agent->options.id)
+        return EADDRINUSE;
+    if (peer && peer->port == port && strcmp(peer->address, address) == 0 &&
+        memcmp(peer->key, key, SESSION_KEY_SIZE) == 0)
+        return 0;
+    if (!peer)
+        peer = peer_new(agent, name, id);
+    if (!peer)
+        return -ENOMEM;
+    hang_up(peer);
+    snprintf(peer->address, sizeof(peer->address), "%s", address);
+    peer->port = port;
+    memcpy(peer->key, key, SESSION_KEY_SIZE);
+    if (!peer->link->lower)
+        dial(&peer->dial);
+    return 0;
+}
+
+void peers_remove(struct peer *peer)
+{
+    struct peer **at = &peer->agent->peers;
+
+    requests_drop(peer);
+    hang_up(peer);
+    forget_strangers(peer->agent, peer->link);
+    imports_remove_all(peer);
+    link_free(peer->link);
+    loop_disarm(&peer->agent->loop, &peer->grace);
+    while (*at != peer)
+        at = &(*at)->next;
+    *at = peer->next;
+    free(peer);
+}
+
+void peers_export(struct agent *agent, const char *name, bool present)
+{
+    for (struct peer *peer = agent->peers; peer; peer = peer->next)
+        link_export(peer->link, name, present);
+}
+
+uint64_t peers_pump(struct agent *agent)
+{
+    uint64_t limit = LOOP_FOREVER;
+    bool moved = false;
+
+    for (struct peer *peer = agent->peers; peer; peer = peer->next) {
+        moved |= imports_accept(peer);
+        moved |= link_pump(peer->link);
+    }
+    for (struct peer *peer = agent->peers; peer && !moved; peer = peer->next) {
+        uint64_t own = link_sleep(peer->link);
+
+        limit = own < limit ? own : limit;
+    }
+    return moved ? 0 : limit;
+}

@@ -1,0 +1,52 @@
+/* The agent's peers: one link each, the connections that carry it, and what is asked of it. */
+#pragma once
+
+#include "daemon/agent.h"
+
+struct import;
+
+/* A request that waits for the link's next handover to end. */
+struct pending_handover {
+    struct pending_handover *next;
+    struct reply *reply;
+    enum wire_path to;
+};
+
+struct pending_attach {
+    struct loop_timer retry;
+    struct reply *reply;
+    char file[AGENT_PATH_MAX]; /* empty: an ivshmem device */
+    uint8_t nonce[REGION_NONCE_SIZE];
+    uint64_t until_us;
+};
+
+struct peer {
+    struct peer *next;
+    struct agent *agent;
+    char name[WIRE_DOMAIN_NAME_MAX + 1];
+    char address[64];
+    uint16_t port;
+    uint8_t key[SESSION_KEY_SIZE];
+    struct link *link;
+    struct session *session; /* carries the link, or is on the way to it */
+    struct loop_source dialling;
+    struct loop_timer dial;
+    uint64_t backoff_us;
+    struct loop_timer grace;
+    struct import *imports;
+    struct pending_handover *handovers;
+    struct pending_attach attach;
+};
+
+int peers_start(struct agent *agent); /* listens */
+void peers_stop(struct agent *agent);
+
+struct peer *peers_find(struct agent *agent, const char *name);
+/* Idempotent. A positive result: the name or id belongs to another peer. */
+int peers_add(struct agent *agent, const char *name, uint32_t id, const char *address,
+              uint16_t port, const uint8_t key[SESSION_KEY_SIZE]);
+void peers_remove(struct peer *peer);
+
+void peers_export(struct agent *agent, const char *name, bool present);
+/* Moves what can be moved on all links. Returns for how long the agent may sleep. */
+uint64_t peers_pump(struct agent *agent);

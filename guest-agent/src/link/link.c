@@ -1,0 +1,229 @@
+/* A link's life, its connections and its table of streams. */
+#include "link/internal.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define LINK_GRACE_US 60000000u
+
+static void grace_over(struct loop_timer *timer)
+{
+    struct link *link = container_of(timer, struct link, grace);
+
+    link_reset_streams(link, "the connection to the peer's agent was lost for too long");
+}
+
+static void retry_due(struct loop_timer *timer)
+{
+    link_advance_opens(container_of(timer, struct link, retry));
+}
+
+static void deadline_passed(struct loop_timer *timer)
+{
+    struct link *link = container_of(timer, struct link, attempt.deadline);
+
+    link->attempt.reason = "the deadline passed";
+    link_handover_step(link, (struct handover_event){.input = HANDOVER_EXPIRED});
+}
+
+struct link *link_new(struct loop *loop, struct budget *budget, uint32_t self_id, uint32_t peer_id,
+                      const struct link_user *user_ops, void *user)
+{
+    struct link *link = calloc(1, sizeof(*link));
+
+    if (!link)
+        return NULL;
+    *link = (struct link){.loop = loop,
+                          .budget = budget,
+                          .user_ops = user_ops,
+                          .user = user,
+                          .self_id = self_id,
+                          .peer_id = peer_id,
+                          .lower = self_id < peer_id,
+                          .grace_us = LINK_GRACE_US,
+                          .grace.expired = grace_over,
+                          .retry.expired = retry_due,
+                          .attempt.deadline.expired = deadline_passed};
+    randombytes_buf(&link->incarnation, sizeof(link->incarnation));
+    handover_init(&link->handover, link->lower);
+    return link;
+}
+
+struct link *link_free(struct link *link)
+{
+    if (!link)
+        return NULL;
+    link_reset_streams(link, "the link was removed");
+    link_drop_slots(link);
+    shm_unmap(&link->view);
+    loop_disarm(link->loop, &link->grace);
+    loop_disarm(link->loop, &link->retry);
+    loop_disarm(link->loop, &link->attempt.deadline);
+    free(link);
+    return NULL;
+}
+
+/* The peer has begun a new life: nothing it knew of this link is left. */
+static void forget_peer(struct link *link, uint64_t incarnation)
+{
+    if (link->peer_incarnation)
+        link_reset_streams(link, "the peer's agent was started anew");
+    link_handover_step(link, (struct handover_event){.input = HANDOVER_DOWN});
+    link_drop_slots(link);
+    handover_init(&link->handover, link->lower);
+    link->peer_incarnation = incarnation;
+}
+
+void link_down(struct link *link)
+{
+    if (!link->carrier)
+        return;
+    link->carrier = NULL;
+    link->synced = false;
+    link->attempt.reason = "the connection to the peer's agent broke";
+    link_handover_step(link, (struct handover_event){.input = HANDOVER_DOWN});
+    loop_arm(link->loop, &link->grace, link->grace_us);
+}
+
+void link_up(struct link *link, struct carrier *carrier, uint64_t peer_incarnation)
+{
+    link_down(link);
+    loop_disarm(link->loop, &link->grace);
+    if (link->peer_incarnation != peer_incarnation)
+        forget_peer(link, peer_incarnation);
+    link->carrier = carrier;
+    link->synced = false;
+    resync_send(link);
+}
+
+/* ---- streams ---- */
+
+struct stream *link_find(struct link *link, uint32_t id)
+{
+    struct stream *stream = link->buckets[id % LINK_BUCKETS];
+
+    while (stream && (stream->id != id || stream->dead))
+        stream = stream->next;
+    return stream;
+}
+
+struct stream *link_add_stream(struct link *link, uint32_t id, uint32_t window, const char *name,
+                               size_t name_length)
+{
+    struct stream **bucket = &link->buckets[id % LINK_BUCKETS];
+    struct stream *stream = NULL;
+
+    if (link->count < WIRE_STREAMS_MAX)
+        stream = stream_new(link->loop, id, window, name, name_length);
+    if (!stream)
+        return NULL;
+    stream->next = *bucket;
+    *bucket = stream;
+    link->streams[link->count++] = stream;
+    link->budget->used += 2ull * window;
+    return stream;
+}
+
+static void unlink_stream(struct link *link, uint32_t index)
+{
+    struct stream *stream = link->streams[index];
+    struct stream **at = &link->buckets[stream->id % LINK_BUCKETS];
+
+    while (*at != stream)
+        at = &(*at)->next;
+    *at = stream->next;
+    link->streams[index] = link->streams[--link->count];
+    link->budget->used -= 2ull * stream->window;
+}
+
+/* The peer may still write into the slot of a stream that is gone here: keep it until the peer has
+ * said that it has forgotten the stream too. */
+static void give_back_slot(struct link *link, const struct stream *stream)
+{
+    struct zombie *zombie;
+
+    if (!link->lower || !stream->slot.size)
+        return;
+    if (stream->peer_forgot) {
+        slots_give_back(&link->slots, &stream->slot);
+        return;
+    }
+    zombie = malloc(sizeof(*zombie));
+    if (!zombie)
+        return; /* the slot stays taken until the region goes */
+    *zombie = (struct zombie){.next = link->zombies, .id = stream->id, .slot = stream->slot};
+    link->zombies = zombie;
+}
+
+void link_bury(struct link *link, uint32_t id)
+{
+    for (struct zombie **at = &link->zombies; *at; at = &(*at)->next) {
+        struct zombie *zombie = *at;
+
+        if (zombie->id != id)
+            continue;
+        slots_give_back(&link->slots, &zombie->slot);
+        *at = zombie->next;
+        free(zombie);
+        return;
+    }
+}
+
+void link_drop_slots(struct link *link)
+{
+    for (uint32_t i = 0; i < link->count; i++)
+        stream_detach(link->streams[i]);
+    while (link->zombies) {
+        struct zombie *zombie = link->zombies;
+
+        link->zombies = zombie->next;
+        free(zombie);
+    }
+    slots_deinit(&link->slots);
+}
+
+void link_reap(struct link *link)
+{
+    for (uint32_t i = link->count; i-- > 0;) {
+        struct stream *stream = link->streams[i];
+
+        if (!stream->dead)
+            continue;
+        unlink_stream(link, i);
+        give_back_slot(link, stream);
+        stream_free(stream);
+    }
+}
+
+void link_reset(struct link *link, struct stream *stream, const char *reason)
+{
+    if (stream->dead)
+        return;
+    log_warning("link %u: stream %u (%s) is reset: %s", link->peer_id, stream->id, stream->name,
+                reason);
+    stream->dead = true;
+    if (link->synced && !stream->peer_forgot)
+        link_send(link, WIRE_RST, stream->id, stream->tx.sent_max, reason, strlen(reason));
+    link->user_ops->stream(link->user, stream, STREAM_RESET, reason);
+}
+
+void link_close(struct link *link, struct stream *stream)
+{
+    if (stream->dead)
+        return;
+    stream->dead = true;
+    if (link->synced && !stream->peer_forgot)
+        link_send(link, WIRE_CLOSED, stream->id, 0, NULL, 0);
+    link->user_ops->stream(link->user, stream, STREAM_CLOSED, "both sides are done");
+}
+
+void link_reset_streams(struct link *link, const char *reason)
+{
+    for (uint32_t i = 0; i < link->count; i++)
+        link_reset(link, link->streams[i], reason);
+    link_reap(link);
+}

@@ -1,0 +1,218 @@
+/* Carrying out what the handover's state machine says. */
+#include "link/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static enum wire_path old_path(const struct link *link)
+{
+    return link->handover.path;
+}
+
+static void send_prepare(struct link *link)
+{
+    uint64_t left_us = link->attempt.deadline_us - link->loop->now_us;
+    struct wire_prepare prepare = {.to = link->handover.to,
+                                   .deadline_ms = (uint32_t)(left_us / 1000u)};
+    struct iovec pieces[2] = {{&prepare, sizeof(prepare)}, link_offer_slots(link)};
+
+    memcpy(prepare.nonce, link->view.nonce, sizeof(prepare.nonce));
+    link_send_pieces(link, WIRE_PREPARE, 0, pieces, 2);
+}
+
+static void send_abort(struct link *link)
+{
+    char reason[WIRE_REASON_MAX] = "";
+    struct iovec pieces[2] = {{reason, sizeof(reason)}, link_switch_all(link, old_path(link))};
+
+    snprintf(reason, sizeof(reason), "%s", link->attempt.reason ? link->attempt.reason : "");
+    link_send_pieces(link, WIRE_ABORT, 0, pieces, 2);
+}
+
+static void roll_back(struct link *link)
+{
+    for (uint32_t i = 0; i < link->count; i++)
+        if (link->streams[i]->slot.size && link->streams[i]->state == STREAM_OPEN)
+            stream_roll_back(link->streams[i], old_path(link));
+}
+
+/* Every receiving direction has drained its ring: the region can go. */
+static void let_go_of_region(struct link *link)
+{
+    for (uint32_t i = 0; i < link->count; i++)
+        if (link->streams[i]->rx.path == WIRE_PATH_SHM)
+            link_reset(link, link->streams[i], "the peer left it out of the change of path");
+    link_drop_slots(link);
+    shm_unmap(&link->view);
+    link->attached = false;
+    link_reap(link);
+}
+
+static uint64_t total_resent(const struct link *link)
+{
+    uint64_t total = 0;
+
+    for (uint32_t i = 0; i < link->count; i++)
+        total += link->streams[i]->tx.resent;
+    return total;
+}
+
+static void report_end(struct link *link, bool committed, bool confirmed)
+{
+    struct link_handover *attempt = &link->attempt;
+    struct handover_report *report = &attempt->report;
+    uint64_t resent = total_resent(link);
+
+    report->committed = committed;
+    report->confirmed = confirmed;
+    report->to = link->handover.to;
+    report->epoch = link->handover.epoch;
+    report->streams = link->count;
+    report->duration_us = link->loop->now_us - attempt->started_us;
+    report->bytes_resent = resent > attempt->resent_before ? resent - attempt->resent_before : 0;
+    report->reason = attempt->reason;
+    attempt->wanted = false;
+    loop_disarm(link->loop, &attempt->deadline);
+    link->user_ops->handed_over(link->user, report);
+}
+
+static void act(struct link *link, enum handover_action action)
+{
+    struct iovec marks;
+
+    switch (action) {
+    case HANDOVER_SEND_PREPARE:
+        send_prepare(link);
+        break;
+    case HANDOVER_SEND_PREPARED:
+        marks = link_offer_slots(link);
+        link_send(link, WIRE_PREPARED, 0, 0, marks.iov_base, marks.iov_len);
+        break;
+    case HANDOVER_SWITCH_AND_FENCE:
+        marks = link_switch_all(link, link->handover.to);
+        link_send(link, WIRE_FENCE, 0, 0, marks.iov_base, marks.iov_len);
+        break;
+    case HANDOVER_SEND_DRAINED:
+        link_send(link, WIRE_DRAINED, 0, 0, NULL, 0);
+        break;
+    case HANDOVER_COMMIT:
+        if (link->handover.path == WIRE_PATH_TCP)
+            let_go_of_region(link);
+        break;
+    case HANDOVER_SEND_COMMIT:
+        link_send(link, WIRE_COMMIT, 0, 0, NULL, 0);
+        break;
+    case HANDOVER_SEND_RELEASE:
+        link_send(link, WIRE_RELEASE, 0, 0, NULL, 0);
+        break;
+    case HANDOVER_RETURN_AND_ABORT:
+        send_abort(link);
+        break;
+    case HANDOVER_ROLL_BACK:
+        roll_back(link);
+        break;
+    case HANDOVER_DONE:
+        report_end(link, true, true);
+        break;
+    case HANDOVER_FAILED:
+        report_end(link, false, false);
+        break;
+    case HANDOVER_BREAK:
+        link->carrier->ops->fail(link->carrier, "the peer broke the rules of the handover");
+        break;
+    case HANDOVER_NOTHING:
+        break;
+    }
+}
+
+/* Nothing of an attempt is under way any more: what it held up may go on. */
+static void settle(struct link *link)
+{
+    if (link->handover.path == WIRE_PATH_TCP)
+        link_drop_slots(link);
+    if (!link->synced)
+        return;
+    link_advance_opens(link);
+    link_handover_begin(link);
+}
+
+static void note_start(struct link *link)
+{
+    link->attempt.started_us = link->loop->now_us;
+    link->attempt.resent_before = total_resent(link);
+    link->attempt.report =
+        (struct handover_report){.from = link->handover.path, .initiated = link->attempt.wanted};
+}
+
+void link_handover_step(struct link *link, struct handover_event event)
+{
+    bool was_running = handover_running(&link->handover);
+    struct handover_step step = handover_step(&link->handover, event);
+
+    if (!was_running && handover_running(&link->handover))
+        note_start(link);
+    for (int i = 0; i < HANDOVER_ACTIONS_MAX; i++)
+        act(link, step.actions[i]);
+    if (event.input == HANDOVER_EXPIRED && link->attempt.wanted)
+        report_end(link, link->handover.phase == HANDOVER_COMMITTED, false);
+    if (was_running && !handover_running(&link->handover))
+        settle(link);
+}
+
+void link_handover_begin(struct link *link)
+{
+    struct link_handover *attempt = &link->attempt;
+
+    if (!attempt->wanted || !link->synced || handover_running(&link->handover))
+        return;
+    if (attempt->to == link->handover.path) {
+        note_start(link);
+        report_end(link, true, true);
+        return;
+    }
+    link_handover_step(link, (struct handover_event){.input = HANDOVER_START, .to = attempt->to});
+}
+
+void link_arm_deadline(struct link *link, uint32_t deadline_ms)
+{
+    uint32_t ms = deadline_ms < LINK_DEADLINE_MAX_MS ? deadline_ms : LINK_DEADLINE_MAX_MS;
+
+    link->attempt.deadline_us = link->loop->now_us + ms * 1000ull;
+    loop_arm(link->loop, &link->attempt.deadline, ms * 1000ull);
+}
+
+int link_hand_over(struct link *link, enum wire_path to, uint32_t deadline_ms)
+{
+    struct link_handover *attempt = &link->attempt;
+    bool running = handover_running(&link->handover) && link->handover.phase != HANDOVER_ABORTING;
+
+    if (running || attempt->wanted)
+        return to == (attempt->wanted ? attempt->to : link->handover.to) ? 0 : LINK_BUSY;
+    if (to == link->handover.path && !handover_running(&link->handover))
+        return LINK_ALREADY;
+    if (to == WIRE_PATH_SHM && !link->attached)
+        return LINK_NO_REGION;
+    attempt->wanted = true;
+    attempt->to = to;
+    attempt->reason = link->synced ? "the deadline passed" : "there is no connection to the peer";
+    link_arm_deadline(link, deadline_ms);
+    link_handover_begin(link);
+    return 0;
+}
+
+void link_attach(struct link *link, const struct view *view, uint32_t mbps)
+{
+    link->view = *view;
+    link->mbps = mbps;
+    link->attached = true;
+}
+
+int link_detach(struct link *link)
+{
+    if (link->handover.path == WIRE_PATH_SHM || handover_running(&link->handover))
+        return LINK_BUSY;
+    link_drop_slots(link);
+    shm_unmap(&link->view);
+    link->attached = false;
+    return 0;
+}

@@ -1,0 +1,181 @@
+/* Moving bytes: every stream gets its turn with one quantum for each of its four steps, so that
+ * neither a fast stream nor a stalled program holds up the others. */
+#include "link/internal.h"
+
+#define LINK_RECHECK_US 200000u /* a lost kick costs no more than this */
+#define LINK_LONELY_US 50000u   /* on shm with no connection to be kicked through */
+
+static enum stream_result receive(struct link *link, struct stream *stream)
+{
+    enum stream_result taken = stream_take_ring(stream, &link->view);
+    enum stream_result written;
+
+    if (taken == STREAM_BROKEN)
+        return STREAM_BROKEN;
+    written = stream_write_program(stream);
+    return written == STREAM_STILL ? taken : written;
+}
+
+static void acknowledge(struct link *link, struct stream *stream)
+{
+    struct wire_header header = {.magic = WIRE_MAGIC, .type = WIRE_ACK, .stream = stream->id};
+    bool by_message = stream->rx.path == WIRE_PATH_TCP || stream->rx.fin_delivered;
+
+    if (stream->rx.path == WIRE_PATH_SHM)
+        stream_publish_delivered(stream, &link->kick_due);
+    if (by_message && !link->synced)
+        return; /* stays due */
+    stream->rx.ack_due = false;
+    if (!by_message)
+        return;
+    header.offset = stream->rx.fifo.start;
+    header.flags = stream->rx.fin_delivered ? WIRE_ACK_FIN : 0;
+    header.epoch = link->handover.epoch;
+    link->carrier->ops->send(link->carrier, &header, NULL, 0);
+}
+
+static enum stream_result give(struct link *link, struct stream *stream)
+{
+    if (stream->tx.path == WIRE_PATH_SHM)
+        return stream_give_ring(stream, &link->view, &link->kick_due);
+    return link->synced ? stream_give_carrier(stream, link->carrier) : STREAM_STILL;
+}
+
+static enum stream_result look_for_acks(struct link *link, struct stream *stream)
+{
+    struct stream_tx *tx = &stream->tx;
+    uint64_t acked = tx->fifo.start;
+
+    if (tx->path == WIRE_PATH_SHM && fifo_length(&tx->fifo)) {
+        if (ring_tx_look(&tx->ring, tx->sent_max) == RING_VIOLATION) {
+            stream->fault = "the peer's consumer index is impossible";
+            return STREAM_BROKEN;
+        }
+        acked = tx->ring.consumed;
+    }
+    return stream_acked(stream, acked, link->loop->now_us);
+}
+
+static enum stream_result transmit(struct link *link, struct stream *stream)
+{
+    enum stream_result got, given;
+
+    if (look_for_acks(link, stream) == STREAM_BROKEN)
+        return STREAM_BROKEN;
+    got = stream_read_program(stream);
+    if (got == STREAM_BROKEN)
+        return STREAM_BROKEN;
+    given = give(link, stream);
+    if (stream->tx.ended && !stream->tx.fin_sent && link->synced) {
+        link_send(link, WIRE_FIN, stream->id, stream->tx.fifo.end, NULL, 0);
+        stream->tx.fin_sent = true;
+    }
+    return given == STREAM_STILL ? got : given;
+}
+
+static bool pump_stream(struct link *link, struct stream *stream)
+{
+    enum stream_result in, out;
+
+    if (stream->state != STREAM_OPEN || stream->dead)
+        return false;
+    in = receive(link, stream);
+    out = in == STREAM_BROKEN ? STREAM_STILL : transmit(link, stream);
+    if (in == STREAM_BROKEN || out == STREAM_BROKEN) {
+        link_reset(link, stream, stream->fault);
+        return true;
+    }
+    if (stream->rx.ack_due)
+        acknowledge(link, stream);
+    if (stream_finished(stream))
+        link_close(link, stream);
+    return in == STREAM_MOVED || out == STREAM_MOVED;
+}
+
+static void kick(struct link *link)
+{
+    link->kick_due = false;
+    if (!link->synced)
+        return;
+    link_send(link, WIRE_KICK, 0, 0, NULL, 0);
+    link->kicks_sent++;
+    link->kicked_us = link->loop->now_us;
+}
+
+bool link_pump(struct link *link)
+{
+    bool moved = false;
+
+    for (uint32_t i = 0; i < link->count; i++)
+        moved |= pump_stream(link, link->streams[(link->turn + i) % link->count]);
+    link->turn++;
+    link_reap(link);
+    if (link->kick_due)
+        kick(link);
+    if (link->carrier)
+        link->carrier->ops->flush(link->carrier);
+    return moved;
+}
+
+/* ---- sleeping ---- */
+
+/* Sets the receiver's flag and looks again: true if something came in between. */
+static bool rx_interrupted(struct stream *stream)
+{
+    struct ring_rx *ring = &stream->rx.ring;
+
+    if (stream->rx.path != WIRE_PATH_SHM)
+        return false;
+    if (!ring->asleep)
+        ring_rx_sleep(ring, true);
+    return ring_rx_look(ring) == RING_VIOLATION || ring->produced > stream->rx.fifo.end;
+}
+
+/* The sender needs waking only when its window is full. */
+static bool tx_interrupted(struct stream *stream)
+{
+    struct ring_tx *ring = &stream->tx.ring;
+    bool full = !fifo_room(&stream->tx.fifo);
+
+    if (stream->tx.path != WIRE_PATH_SHM)
+        return false;
+    if (ring->asleep != full)
+        ring_tx_sleep(ring, full);
+    return full && (ring_tx_look(ring, stream->tx.sent_max) == RING_VIOLATION ||
+                    ring->consumed > stream->tx.fifo.start);
+}
+
+/* While bytes lie in the ring, a kick may have been lost: try again after a while. */
+static uint64_t sleep_limit(struct link *link, const struct stream *stream)
+{
+    if (stream->tx.path != WIRE_PATH_SHM && stream->rx.path != WIRE_PATH_SHM)
+        return LOOP_FOREVER;
+    if (!link->synced)
+        return LINK_LONELY_US;
+    if (stream->tx.path != WIRE_PATH_SHM || !fifo_length(&stream->tx.fifo))
+        return LOOP_FOREVER;
+    link->kick_due |= link->loop->now_us - link->kicked_us >= LINK_RECHECK_US;
+    return LINK_RECHECK_US;
+}
+
+uint64_t link_sleep(struct link *link)
+{
+    uint64_t limit = LOOP_FOREVER;
+
+    for (uint32_t i = 0; i < link->count; i++) {
+        struct stream *stream = link->streams[i];
+        uint64_t own;
+
+        if (stream->state != STREAM_OPEN)
+            continue;
+        if (rx_interrupted(stream) || tx_interrupted(stream))
+            return 0;
+        own = sleep_limit(link, stream);
+        limit = own < limit ? own : limit;
+    }
+    if (link->kick_due)
+        kick(link);
+    if (link->carrier)
+        link->carrier->ops->flush(link->carrier);
+    return limit;
+}

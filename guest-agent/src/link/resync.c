@@ -1,0 +1,117 @@
+/* After every new connection both sides say what they have received of each stream, and resume.
+ *
+ * On the tcp path a sender goes back to what the peer has received; on the shm path nothing was
+ * lost with the connection. FIN, ACK, OPEN and OPENED are said again: all are idempotent. The epoch
+ * tells a responder that had voted how the handover ended. */
+#include "link/internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+
+void resync_send(struct link *link)
+{
+    static struct wire_stream_state states[WIRE_STREAMS_MAX]; /* one thread; 24 KiB */
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < link->count; i++) {
+        const struct stream *stream = link->streams[i];
+
+        states[count++] = (struct wire_stream_state){.stream = stream->id,
+                                                     .opening = stream->state == STREAM_UNSENT ||
+                                                                stream->state == STREAM_OPENING,
+                                                     .received = stream->rx.fifo.end,
+                                                     .delivered = stream->rx.fifo.start};
+    }
+    link_send(link, WIRE_RESYNC, 0, 0, states, count * sizeof(states[0]));
+}
+
+static const struct wire_stream_state *find_state(const struct wire_stream_state *states,
+                                                  size_t count, uint32_t id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (states[i].stream == id)
+            return &states[i];
+    return NULL;
+}
+
+/* The peer has no such stream: it was finished or reset there, or its OPEN was lost. */
+static void missing(struct link *link, struct stream *stream)
+{
+    if (stream->state == STREAM_UNSENT)
+        return;
+    if (stream->state == STREAM_OPENING) {
+        stream->state = STREAM_UNSENT;
+        return;
+    }
+    stream->peer_forgot = true;
+    if (stream->tx.ended && stream->rx.fin_delivered && !fifo_length(&stream->rx.fifo)) {
+        stream->tx.fin_acked = true; /* it only waited to hear this */
+        link_close(link, stream);
+        return;
+    }
+    link_reset(link, stream, "the peer has ended it while there was no connection");
+}
+
+static void resume_open(struct link *link, struct stream *stream,
+                        const struct wire_stream_state *state)
+{
+    if (state->opening && !stream->opener)
+        link_confirm_open(link, stream);
+    if (stream_resume(stream, state->received, state->delivered, link->loop->now_us) ==
+        STREAM_BROKEN)
+        link_reset(link, stream, stream->fault);
+    stream->tx.fin_sent = false;
+    stream->rx.ack_due = true;
+}
+
+static void resume(struct link *link, struct stream *stream, const struct wire_stream_state *states,
+                   size_t count)
+{
+    const struct wire_stream_state *state = find_state(states, count, stream->id);
+
+    if (stream->dead)
+        return;
+    if (!state)
+        missing(link, stream);
+    else if (stream->state == STREAM_OPEN)
+        resume_open(link, stream, state);
+}
+
+static void bury_unlisted(struct link *link, const struct wire_stream_state *states, size_t count)
+{
+    struct zombie *next;
+
+    for (struct zombie *zombie = link->zombies; zombie; zombie = next) {
+        next = zombie->next;
+        if (!find_state(states, count, zombie->id))
+            link_bury(link, zombie->id);
+    }
+}
+
+int on_resync(struct link *link, const struct wire_header *header, const uint8_t *payload)
+{
+    static struct wire_stream_state states[WIRE_STREAMS_MAX]; /* one thread; 24 KiB */
+    size_t count = header->length / sizeof(*states);
+    struct handover_event sync = {.input = HANDOVER_SYNC, .peer_epoch = header->epoch};
+
+    if (header->length % sizeof(*states) || count > WIRE_STREAMS_MAX)
+        return -EPROTO;
+    if (!handover_expects(&link->handover, sync)) {
+        log_error("link %u: epochs %u and %u do not fit together", link->peer_id,
+                  link->handover.epoch, header->epoch);
+        return -EPROTO;
+    }
+    memcpy(states, payload, header->length);
+    link_handover_step(link, sync);
+    link->synced = true;
+    for (uint32_t i = 0; i < link->count; i++)
+        resume(link, link->streams[i], states, count);
+    bury_unlisted(link, states, count);
+    link_reap(link);
+    link->user_ops->up(link->user);
+    link_advance_opens(link);
+    link_handover_begin(link);
+    return 0;
+}

@@ -1,0 +1,277 @@
+/* A stream's way over the paths: everything here is by absolute offset. */
+#include "link/stream.h"
+
+#include <string.h>
+
+/* With room left in the window nobody waits, and an idle ring is looked at only now and then:
+ * shorter waits than this are not seen, and are nobody's stall. */
+#define STALL_UNSEEN_US 250000u
+
+static enum stream_result broken(struct stream *stream, const char *fault)
+{
+    stream->fault = fault;
+    return STREAM_BROKEN;
+}
+
+/* ---- receiving ---- */
+
+static void copy_from_ring(struct stream *stream, uint64_t offset, uint32_t length)
+{
+    struct iovec pieces[2];
+    int count = fifo_pieces(&stream->rx.fifo, offset, length, pieces);
+
+    for (int i = 0; i < count; i++) {
+        ring_rx_copy(&stream->rx.ring, offset, pieces[i].iov_base, (uint32_t)pieces[i].iov_len);
+        offset += pieces[i].iov_len;
+    }
+}
+
+/* Copies [received, to) out of the ring; the bytes count only if the view is right afterwards. */
+static enum stream_result take(struct stream *stream, const struct view *view, uint64_t to)
+{
+    struct fifo *fifo = &stream->rx.fifo;
+
+    if (to == fifo->end)
+        return STREAM_STILL;
+    copy_from_ring(stream, fifo->end, (uint32_t)(to - fifo->end));
+    if (!view_trusted(view))
+        return broken(stream, "the region under the stream has vanished or changed");
+    fifo->end = to;
+    return STREAM_MOVED;
+}
+
+enum stream_result stream_take_ring(struct stream *stream, const struct view *view)
+{
+    struct stream_rx *rx = &stream->rx;
+    uint64_t to;
+
+    if (rx->path != WIRE_PATH_SHM)
+        return STREAM_STILL;
+    if (ring_rx_look(&rx->ring) == RING_VIOLATION)
+        return broken(stream, view_trusted(view) ? "the peer's producer index is impossible"
+                                                 : "the region has vanished or changed");
+    to = rx->ring.produced;
+    if (to <= rx->fifo.end)
+        return STREAM_STILL;
+    if (rx->ring.asleep)
+        ring_rx_sleep(&rx->ring, false);
+    if (to - rx->fifo.end > STREAM_QUANTUM)
+        to = rx->fifo.end + STREAM_QUANTUM;
+    return take(stream, view, to);
+}
+
+enum stream_result stream_receive(struct stream *stream, uint64_t offset, const uint8_t *bytes,
+                                  uint32_t length)
+{
+    struct fifo *fifo = &stream->rx.fifo;
+    uint64_t known;
+
+    if (stream->rx.path != WIRE_PATH_TCP)
+        return broken(stream, "data came on a path that the stream does not use");
+    if (offset > fifo->end)
+        return broken(stream, "a gap: bytes are missing before the received data");
+    if (length > fifo->size || offset + length > fifo->start + fifo->size)
+        return broken(stream, "the peer sent more than it was allowed to");
+    if (stream->rx.fin_known && offset + length > stream->rx.fin)
+        return broken(stream, "the peer sent bytes after the end it had announced");
+    known = fifo->end - offset;
+    if (known >= length)
+        return STREAM_STILL;
+    fifo_append(fifo, bytes + known, length - (uint32_t)known);
+    return STREAM_MOVED;
+}
+
+enum stream_result stream_fin(struct stream *stream, uint64_t offset)
+{
+    struct stream_rx *rx = &stream->rx;
+
+    if (offset < rx->fifo.end || (rx->fin_known && rx->fin != offset))
+        return broken(stream, "the peer ended the stream before bytes it had sent");
+    rx->fin_known = true;
+    rx->fin = offset;
+    return STREAM_MOVED;
+}
+
+void stream_publish_delivered(struct stream *stream, bool *kick)
+{
+    ring_rx_advance(&stream->rx.ring, stream->rx.fifo.start);
+    *kick = *kick || ring_rx_other_asleep(&stream->rx.ring);
+}
+
+/* ---- sending ---- */
+
+static uint32_t unsent(const struct stream *stream)
+{
+    uint64_t length = stream->tx.fifo.end - stream->tx.sent;
+
+    return (uint32_t)(length < STREAM_QUANTUM ? length : STREAM_QUANTUM);
+}
+
+static void mark_sent(struct stream *stream, uint32_t length)
+{
+    struct stream_tx *tx = &stream->tx;
+    uint64_t to = tx->sent + length;
+
+    if (tx->sent < tx->sent_max)
+        tx->resent += (to < tx->sent_max ? to : tx->sent_max) - tx->sent;
+    tx->sent = to;
+    tx->sent_max = to > tx->sent_max ? to : tx->sent_max;
+}
+
+enum stream_result stream_give_ring(struct stream *stream, const struct view *view, bool *kick)
+{
+    struct stream_tx *tx = &stream->tx;
+    uint32_t length = unsent(stream);
+    uint64_t offset = tx->sent;
+    struct iovec pieces[2];
+    int count;
+
+    if (!length)
+        return STREAM_STILL;
+    count = fifo_pieces(&tx->fifo, offset, length, pieces);
+    for (int i = 0; i < count; i++) {
+        ring_tx_copy(&tx->ring, offset, pieces[i].iov_base, (uint32_t)pieces[i].iov_len);
+        offset += pieces[i].iov_len;
+    }
+    if (!view_trusted(view))
+        return broken(stream, "the region under the stream has vanished or changed");
+    mark_sent(stream, length);
+    ring_tx_publish(&tx->ring, tx->sent);
+    *kick = *kick || ring_tx_other_asleep(&tx->ring);
+    return STREAM_MOVED;
+}
+
+enum stream_result stream_give_carrier(struct stream *stream, struct carrier *carrier)
+{
+    uint32_t length = unsent(stream);
+    size_t room = length ? carrier->ops->room(carrier) : 0;
+    struct wire_header header = {.magic = WIRE_MAGIC, .type = WIRE_DATA, .stream = stream->id};
+    struct iovec pieces[2];
+    int count;
+
+    if (!room)
+        return STREAM_STILL;
+    length = room < length ? (uint32_t)room : length;
+    count = fifo_pieces(&stream->tx.fifo, stream->tx.sent, length, pieces);
+    header.length = length;
+    header.offset = stream->tx.sent;
+    carrier->ops->send(carrier, &header, pieces, count);
+    mark_sent(stream, length);
+    return STREAM_MOVED;
+}
+
+static void note_stall(struct stream_tx *tx, bool full, uint64_t now_us)
+{
+    uint64_t waited_us = tx->waiting_since_us ? now_us - tx->waiting_since_us : 0;
+
+    if ((full || waited_us > STALL_UNSEEN_US) && waited_us > tx->longest_stall_us)
+        tx->longest_stall_us = waited_us;
+}
+
+enum stream_result stream_acked(struct stream *stream, uint64_t offset, uint64_t now_us)
+{
+    struct stream_tx *tx = &stream->tx;
+
+    if (offset > tx->sent_max)
+        return broken(stream, "the peer acknowledged bytes that were never sent");
+    if (offset > tx->fifo.start) {
+        note_stall(tx, !fifo_room(&tx->fifo), now_us);
+        tx->fifo.start = offset;
+        tx->sent = tx->sent < offset ? offset : tx->sent;
+        tx->waiting_since_us = 0;
+    }
+    if (!fifo_length(&tx->fifo))
+        tx->waiting_since_us = 0;
+    else if (!tx->waiting_since_us)
+        tx->waiting_since_us = now_us;
+    return STREAM_STILL;
+}
+
+uint64_t stream_stall_us(const struct stream *stream, uint64_t now_us)
+{
+    struct stream_tx tx = stream->tx;
+
+    note_stall(&tx, !fifo_room(&tx.fifo), now_us);
+    return tx.longest_stall_us;
+}
+
+/* ---- changing the path ---- */
+
+void stream_attach(struct stream *stream, const struct view *view, bool lower)
+{
+    const struct slot *slot = &stream->slot;
+
+    ring_tx_attach(&stream->tx.ring, view, slot->ring[lower ? 0 : 1], slot->size, stream->tx.sent);
+    ring_rx_attach(&stream->rx.ring, view, slot->ring[lower ? 1 : 0], slot->size,
+                   stream->rx.fifo.start);
+}
+
+void stream_detach(struct stream *stream)
+{
+    stream->slot = (struct slot){0};
+    stream->tx.path = WIRE_PATH_TCP;
+    stream->rx.path = WIRE_PATH_TCP;
+    stream->tx.ring = (struct ring_tx){0};
+    stream->rx.ring = (struct ring_rx){0};
+}
+
+uint64_t stream_switch_tx(struct stream *stream, enum wire_path to)
+{
+    if (to == WIRE_PATH_SHM)
+        ring_tx_publish(&stream->tx.ring, stream->tx.sent);
+    stream->tx.path = to;
+    return stream->tx.sent;
+}
+
+enum stream_result stream_switch_rx(struct stream *stream, enum wire_path to, uint64_t offset,
+                                    const struct view *view, uint64_t *drained)
+{
+    struct fifo *fifo = &stream->rx.fifo;
+
+    if (stream->rx.path == to)
+        return STREAM_STILL;
+    if (offset < fifo->end || offset > fifo->start + fifo->size)
+        return broken(stream, "the peer changed the path at an impossible offset");
+    if (to == WIRE_PATH_SHM && offset != fifo->end)
+        return broken(stream, "a gap: bytes are missing before the change of path");
+    if (to == WIRE_PATH_TCP) {
+        *drained += offset - fifo->end;
+        if (take(stream, view, offset) == STREAM_BROKEN)
+            return STREAM_BROKEN;
+    } else {
+        ring_rx_advance(&stream->rx.ring, fifo->start);
+    }
+    stream->rx.path = to;
+    stream->rx.ack_due = true;
+    return STREAM_MOVED;
+}
+
+void stream_roll_back(struct stream *stream, enum wire_path to)
+{
+    struct stream_tx *tx = &stream->tx;
+
+    if (to == WIRE_PATH_TCP) {
+        stream_detach(stream);
+        return;
+    }
+    /* What went by tcp since the fence may be lost: publish it again, the receiver trims. */
+    if (tx->path == WIRE_PATH_TCP)
+        tx->sent = tx->ring.produced > tx->fifo.start ? tx->ring.produced : tx->fifo.start;
+    tx->path = WIRE_PATH_SHM;
+    stream->rx.path = WIRE_PATH_SHM;
+    ring_rx_advance(&stream->rx.ring, stream->rx.fifo.start);
+}
+
+enum stream_result stream_resume(struct stream *stream, uint64_t received, uint64_t delivered,
+                                 uint64_t now_us)
+{
+    struct stream_tx *tx = &stream->tx;
+
+    if (received > tx->sent_max || delivered > received || received < tx->fifo.start)
+        return broken(stream, "the peer reports offsets that cannot be");
+    if (stream_acked(stream, delivered, now_us) == STREAM_BROKEN)
+        return STREAM_BROKEN;
+    if (tx->path == WIRE_PATH_TCP)
+        tx->sent = received;
+    return STREAM_MOVED;
+}

@@ -1,0 +1,96 @@
+/* Messages about one open stream. */
+#include "link/internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/name.h"
+
+static void settle(struct link *link, struct stream *stream, enum stream_result result)
+{
+    if (result == STREAM_BROKEN)
+        link_reset(link, stream, stream->fault);
+    link_reap(link);
+}
+
+static struct stream *find_open(struct link *link, uint32_t id)
+{
+    struct stream *stream = link_find(link, id);
+
+    return stream && stream->state == STREAM_OPEN ? stream : NULL;
+}
+
+int on_data(struct link *link, const struct wire_header *header, const uint8_t *payload)
+{
+    struct stream *stream = find_open(link, header->stream);
+
+    if (stream)
+        settle(link, stream, stream_receive(stream, header->offset, payload, header->length));
+    return 0;
+}
+
+int on_ack(struct link *link, const struct wire_header *header, const uint8_t *payload)
+{
+    struct stream *stream = find_open(link, header->stream);
+    enum stream_result result;
+
+    (void)payload;
+    if (!stream)
+        return 0;
+    result = stream_acked(stream, header->offset, link->loop->now_us);
+    if (header->flags & WIRE_ACK_FIN && stream->tx.ended && header->offset == stream->tx.fifo.end)
+        stream->tx.fin_acked = true;
+    settle(link, stream, result);
+    return 0;
+}
+
+int on_fin(struct link *link, const struct wire_header *header, const uint8_t *payload)
+{
+    struct stream *stream = find_open(link, header->stream);
+
+    (void)payload;
+    if (stream)
+        settle(link, stream, stream_fin(stream, header->offset));
+    return 0;
+}
+
+static void peer_is_done(struct link *link, struct stream *stream, const char *reason)
+{
+    stream->peer_forgot = true;
+    if (stream_finished(stream))
+        link_close(link, stream);
+    else
+        link_reset(link, stream, reason);
+}
+
+int on_rst(struct link *link, const struct wire_header *header, const uint8_t *payload)
+{
+    struct stream *stream = link_find(link, header->stream);
+    char reason[WIRE_REASON_MAX + 32];
+    int length = header->length < WIRE_REASON_MAX ? (int)header->length : (int)WIRE_REASON_MAX;
+
+    link_bury(link, header->stream);
+    if (!stream)
+        return 0;
+    snprintf(reason, sizeof(reason), "by the peer: %.*s", length, (const char *)payload);
+    text_clean(reason);
+    stream->peer_forgot = true;
+    link_reset(link, stream, reason);
+    link_send(link, WIRE_CLOSED, header->stream, 0, NULL, 0);
+    link_reap(link);
+    return 0;
+}
+
+int on_closed(struct link *link, const struct wire_header *header, const uint8_t *payload)
+{
+    struct stream *stream = link_find(link, header->stream);
+
+    (void)payload;
+    link_bury(link, header->stream);
+    if (!stream)
+        return 0;
+    peer_is_done(link, stream, "the peer closed it early");
+    link_reap(link);
+    return 0;
+}

@@ -1,0 +1,205 @@
+/* Control messages must never wait behind megabytes of data. So the kernel is given little unsent
+ * data (TCP_NOTSENT_LOWAT), our own queue takes DATA only while it is short, and everything else
+ * always. A peer that reads nothing at all lets the queue reach its limit: the connection ends and
+ * the streams resume on the next one. */
+#include "path/tcp.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/socket.h"
+#include "path/frame.h"
+
+#define TCP_OUT_MAX (2u << 20)
+#define TCP_OUT_DATA_MAX (192u << 10)
+#define TCP_FLUSH_AT (64u << 10)
+#define TCP_IN_MAX (256u << 10)
+#define TCP_READ_PER_TURN (512u << 10)
+#define TCP_UNSENT_MAX (128 << 10)
+#define TCP_TIMEOUT_MS 20000
+#define TCP_KEEPALIVE_IDLE_S 10
+#define TCP_KEEPALIVE_INTERVAL_S 3
+#define TCP_KEEPALIVE_COUNT 4
+
+static struct tcp *from_carrier(struct carrier *carrier)
+{
+    return container_of(carrier, struct tcp, carrier);
+}
+
+static void tcp_fail(struct carrier *carrier, const char *reason)
+{
+    struct tcp *tcp = from_carrier(carrier);
+
+    if (tcp->failed)
+        return;
+    tcp->failed = reason;
+    loop_arm(tcp->loop, &tcp->failure, 0);
+}
+
+static void set_writable(struct tcp *tcp, bool writable)
+{
+    tcp->writable = writable;
+    loop_change(tcp->loop, &tcp->source, writable ? EPOLLIN : EPOLLIN | EPOLLOUT);
+}
+
+static void tcp_flush(struct carrier *carrier)
+{
+    struct tcp *tcp = from_carrier(carrier);
+
+    while (tcp->writable && !tcp->failed && queue_length(&tcp->out)) {
+        ssize_t sent = send(tcp->source.fd, queue_head(&tcp->out), queue_length(&tcp->out),
+                            MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (sent >= 0) {
+            queue_drop(&tcp->out, (size_t)sent);
+        } else if (errno == EAGAIN) {
+            set_writable(tcp, false);
+        } else if (errno != EINTR) {
+            tcp_fail(carrier, strerror(errno));
+        }
+    }
+}
+
+static void tcp_send(struct carrier *carrier, const struct wire_header *header,
+                     const struct iovec *pieces, int count)
+{
+    struct tcp *tcp = from_carrier(carrier);
+    int error = queue_append(&tcp->out, header, sizeof(*header));
+
+    for (int i = 0; i < count && !error; i++)
+        error = queue_append(&tcp->out, pieces[i].iov_base, pieces[i].iov_len);
+    if (error)
+        tcp_fail(carrier, "the peer does not read: too much is queued for it");
+    else if (queue_length(&tcp->out) >= TCP_FLUSH_AT)
+        tcp_flush(carrier);
+}
+
+static size_t tcp_room(struct carrier *carrier)
+{
+    struct tcp *tcp = from_carrier(carrier);
+    size_t queued = queue_length(&tcp->out);
+
+    return tcp->failed || queued >= TCP_OUT_DATA_MAX ? 0 : TCP_OUT_DATA_MAX - queued;
+}
+
+static const struct carrier_ops tcp_ops = {
+    .send = tcp_send, .room = tcp_room, .flush = tcp_flush, .fail = tcp_fail};
+
+/* Nonzero: the user called a halt, or the bytes are no message. */
+static int parse(struct tcp *tcp)
+{
+    struct wire_header header;
+
+    while (!tcp->failed) {
+        int length = frame_parse(queue_head(&tcp->in), queue_length(&tcp->in), &header);
+
+        if (length <= 0)
+            return length;
+        if (tcp->user_ops->message(tcp->user, &header, queue_head(&tcp->in) + sizeof(header)))
+            return -EPROTO;
+        queue_drop(&tcp->in, (size_t)length);
+    }
+    return 0;
+}
+
+static void receive(struct tcp *tcp)
+{
+    size_t total = 0;
+
+    while (total < TCP_READ_PER_TURN && !tcp->failed) {
+        size_t want = WIRE_PAYLOAD_MAX + sizeof(struct wire_header);
+        uint8_t *room = queue_reserve(&tcp->in, want);
+        ssize_t got = room ? read(tcp->source.fd, room, want) : -1;
+
+        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (got <= 0) {
+            tcp_fail(&tcp->carrier, got ? strerror(errno) : "the peer closed the connection");
+            return;
+        }
+        queue_commit(&tcp->in, (size_t)got);
+        total += (size_t)got;
+        if (parse(tcp) < 0)
+            tcp_fail(&tcp->carrier, "the peer broke the protocol");
+        if ((size_t)got < want)
+            return;
+    }
+}
+
+static void tcp_ready(struct loop_source *source, uint32_t events)
+{
+    struct tcp *tcp = container_of(source, struct tcp, source);
+
+    if (events & EPOLLOUT) {
+        set_writable(tcp, true);
+        tcp_flush(&tcp->carrier);
+    }
+    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+        receive(tcp);
+}
+
+static void tcp_failed(struct loop_timer *timer)
+{
+    struct tcp *tcp = container_of(timer, struct tcp, failure);
+
+    loop_remove(tcp->loop, &tcp->source);
+    tcp->user_ops->ended(tcp->user, tcp->failed);
+}
+
+static void set_options(int fd)
+{
+    static const struct {
+        int level, name, value;
+    } options[] = {
+        {IPPROTO_TCP, TCP_NODELAY, 1},
+        {IPPROTO_TCP, TCP_NOTSENT_LOWAT, TCP_UNSENT_MAX},
+        {IPPROTO_TCP, TCP_USER_TIMEOUT, TCP_TIMEOUT_MS},
+        {SOL_SOCKET, SO_KEEPALIVE, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, TCP_KEEPALIVE_IDLE_S},
+        {IPPROTO_TCP, TCP_KEEPINTVL, TCP_KEEPALIVE_INTERVAL_S},
+        {IPPROTO_TCP, TCP_KEEPCNT, TCP_KEEPALIVE_COUNT},
+    };
+
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int));
+}
+
+struct tcp *tcp_new(struct loop *loop, int fd, const struct carrier_user *user_ops, void *user)
+{
+    struct tcp *tcp = calloc(1, sizeof(*tcp));
+
+    if (!tcp)
+        return NULL;
+    *tcp = (struct tcp){.carrier.ops = &tcp_ops,
+                        .source = {.fd = fd, .ready = tcp_ready},
+                        .failure.expired = tcp_failed,
+                        .loop = loop,
+                        .user_ops = user_ops,
+                        .user = user};
+    queue_init(&tcp->out, TCP_OUT_MAX);
+    queue_init(&tcp->in, TCP_IN_MAX);
+    set_options(fd);
+    if (loop_add(loop, &tcp->source, EPOLLIN | EPOLLOUT) < 0) {
+        free(tcp);
+        return NULL;
+    }
+    return tcp;
+}
+
+struct tcp *tcp_free(struct tcp *tcp)
+{
+    if (!tcp)
+        return NULL;
+    loop_disarm(tcp->loop, &tcp->failure);
+    loop_remove(tcp->loop, &tcp->source);
+    close(tcp->source.fd);
+    queue_deinit(&tcp->out);
+    queue_deinit(&tcp->in);
+    free(tcp);
+    return NULL;
+}

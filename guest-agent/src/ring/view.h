@@ -1,0 +1,21 @@
+/* One mapping of a region, and whether to believe it.
+ *
+ * A view may lie: after its device is pulled it reads zeros, after another is plugged in it may
+ * show another region. So bytes copied out of it count only if the nonce is right *after* the copy,
+ * and bytes copied in are published only if it is right after that copy. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "abi/region.h"
+
+struct view {
+    uint8_t *base;
+    size_t size;
+    uint8_t nonce[REGION_NONCE_SIZE];
+};
+
+bool view_trusted(const struct view *view);
+/* Shows the peer that this side still serves the region. */
+void view_beat(struct view *view, bool lower);
