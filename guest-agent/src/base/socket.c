@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,20 +30,25 @@ static int unix_socket(struct sockaddr_un *address, const char *path)
     return fd < 0 ? -errno : fd;
 }
 
+/* Nobody sees the path before it can be connected to: it is bound aside and renamed. */
 int socket_listen_unix(const char *path, mode_t mode)
 {
+    char aside[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
     struct sockaddr_un address;
-    struct stat old;
-    int fd = unix_socket(&address, path);
+    int fd, error;
 
+    if ((size_t)snprintf(aside, sizeof(aside), "%s~", path) >= sizeof(aside))
+        return -ENAMETOOLONG;
+    fd = unix_socket(&address, aside);
     if (fd < 0)
         return fd;
-    if (lstat(path, &old) == 0 && S_ISSOCK(old.st_mode))
-        unlink(path); /* left over from an earlier life */
-    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, mode) < 0 ||
-        listen(fd, SOCKET_BACKLOG) < 0)
-        return close_with(fd, -errno);
-    return fd;
+    unlink(aside); /* left over from an earlier life */
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && chmod(aside, mode) == 0 &&
+        listen(fd, SOCKET_BACKLOG) == 0 && rename(aside, path) == 0)
+        return fd;
+    error = -errno;
+    unlink(aside);
+    return close_with(fd, error);
 }
 
 int socket_connect_unix(const char *path)

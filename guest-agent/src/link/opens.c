@@ -10,7 +10,8 @@
 #include "base/log.h"
 #include "base/name.h"
 
-#define CONNECT_PATIENCE_US 5000000u
+#define BACKLOG_PATIENCE_US 5000000u
+#define LISTEN_PATIENCE_US 200000u /* a server binds first and listens a moment later */
 
 static uint32_t next_window(const struct link *link)
 {
@@ -89,11 +90,19 @@ static void send_opened(struct link *link, struct stream *stream)
     link_confirm_open(link, stream);
 }
 
+static bool worth_retrying(const struct link *link, const struct stream *stream, int error)
+{
+    uint64_t tried_us = link->loop->now_us - stream->asked_us;
+
+    return (error == -EAGAIN && tried_us < BACKLOG_PATIENCE_US) ||
+           (error == -ECONNREFUSED && tried_us < LISTEN_PATIENCE_US);
+}
+
 static void try_connect(struct link *link, struct stream *stream)
 {
     int fd = link->user_ops->connect(link->user, stream->name);
 
-    if (fd == -EAGAIN && link->loop->now_us < stream->retry_until_us) {
+    if (worth_retrying(link, stream, fd)) {
         loop_arm(link->loop, &link->retry, LINK_RETRY_US);
         return;
     }
@@ -178,7 +187,7 @@ static void accept_open(struct link *link, uint32_t id, const struct wire_open *
     if (!link->lower && open->ring[0] && slot_valid(link, open))
         stream->slot = (struct slot){window, 0, {open->ring[0], open->ring[1]}};
     stream->state = STREAM_CONNECTING;
-    stream->retry_until_us = link->loop->now_us + CONNECT_PATIENCE_US;
+    stream->asked_us = link->loop->now_us;
     advance(link, stream);
     link_reap(link);
 }

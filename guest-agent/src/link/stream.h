@@ -70,7 +70,7 @@ struct stream {
     bool readable;
     bool writable;
     uint32_t handovers;
-    uint64_t retry_until_us;
+    uint64_t asked_us; /* acceptor: when OPEN came */
     struct slot slot;
     const char *fault; /* set when a function returns STREAM_BROKEN */
     struct stream_tx tx;

@@ -267,11 +267,12 @@ enum stream_result stream_resume(struct stream *stream, uint64_t received, uint6
 {
     struct stream_tx *tx = &stream->tx;
 
-    if (received > tx->sent_max || delivered > received || received < tx->fifo.start)
+    if (received > tx->sent_max || delivered > received)
         return broken(stream, "the peer reports offsets that cannot be");
     if (stream_acked(stream, delivered, now_us) == STREAM_BROKEN)
         return STREAM_BROKEN;
+    /* By ring the peer may have acknowledged more since it wrote this. */
     if (tx->path == WIRE_PATH_TCP)
-        tx->sent = received;
+        tx->sent = received > tx->fifo.start ? received : tx->fifo.start;
     return STREAM_MOVED;
 }

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from agents import BUILD, Pair  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built() -> None:
+    missing = [name for name in ("domsockd", "domsock") if not (BUILD / name).exists()]
+    assert not missing, f"{missing} not built in {BUILD}: run make -C guest-agent"
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    # Not tmp_path: a UNIX socket's path has at most 107 bytes.
+    with TemporaryDirectory(prefix="agent-") as path:
+        yield Path(path)
+
+
+@pytest.fixture
+def unlinked(folder: Path) -> Iterator[Pair]:
+    pair = Pair(folder, "--grace", "3000")
+    yield pair
+    pair.stop()
+
+
+@pytest.fixture
+def pair(unlinked: Pair) -> Pair:
+    unlinked.connect()
+    return unlinked
