@@ -29,8 +29,9 @@ def exec_(
     timeout: Annotated[float, typer.Option(help="Seconds.")] = EXEC_SECONDS,
 ) -> None:
     """Run a program in a guest; its output and exit code become ours."""
+    argv = command[1:] if command[0] == "--" else command
     with inside.connected(testbed) as running:
-        done = running.guest(guest).exec(command, within=timeout, check=False)
+        done = running.guest(guest).exec(argv, within=timeout, check=False)
     sys.stdout.write(done.stdout)
     sys.stderr.write(done.stderr)
     raise typer.Exit(done.returncode)

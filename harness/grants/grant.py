@@ -153,7 +153,7 @@ class Grant:
         return Change(handover, plug_ms)
 
     def _plug_fresh_region(self) -> None:
-        self.generation += 1
+        self.generation = self._next_generation()
         ids = (self.low.domain_id, self.high.domain_id)
         pair = (self.low.name, self.high.name)
         region = Region.fresh(self.testbed, pair, ids, self.spec.size, self.generation)
@@ -161,6 +161,10 @@ class Grant:
         region.create(host)
         self.region, self._region_host = region, host
         self._both(self._plug)
+
+    def _next_generation(self) -> int:
+        """Higher than any before: each one costs the link an epoch, which its agents remember."""
+        return max(self.generation, int(self.link_of(self.low).get("epoch", 0))) + 1
 
     def _plug(self, member: Member) -> None:
         assert self.region is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,7 +113,7 @@ def failures() -> list[Check]:
 def all_checks(machine: Machine | None = None, needs: Needs | None = None) -> list[Check]:
     """All checks that concern this user on this machine."""
     machine, needs = machine or Machine(), needs or Needs()
-    found = [system(machine), programs(machine), tun(machine)]
+    found = [system(machine), programs(machine), tun(machine), kvm(machine)]
     if machine.ordinary:
         found += [user_namespaces(machine), apparmor(machine), map_auto(machine)]
         found += [subordinate_ids(machine, kind) for kind in ("subuid", "subgid")]
@@ -176,6 +177,19 @@ def tun(machine: Machine) -> Check:
         "a guest's network card needs it",
         machine.as_root("chmod 0666 /dev/net/tun"),
     )
+
+
+def kvm(machine: Machine) -> Check:
+    """Whether guests may use /dev/kvm. Never a failure: without it they are emulated."""
+    device = machine.root / "dev/kvm"
+    why = "guests run many times faster with it; a probe guest decides whether it works"
+    if not device.exists():
+        return Check("kvm", True, "no /dev/kvm: guests are emulated", why)
+    others = stat.S_IROTH | stat.S_IWOTH
+    if not machine.ordinary or device.stat().st_mode & others == others:
+        return Check("kvm", True, "/dev/kvm can be opened", why)
+    found = "/dev/kvm is for its group, which a host of the lab is not in: guests are emulated"
+    return Check("kvm", True, found, why, machine.as_root("chmod 0666 /dev/kvm"))
 
 
 def user_namespaces(machine: Machine) -> Check:

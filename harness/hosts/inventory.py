@@ -23,7 +23,8 @@ def inventory(targets: Sequence[SshTarget], variables: Mapping[str, Any]) -> dic
 
 
 def _host(target: SshTarget, domain_id: int) -> dict[str, Any]:
-    known = f"-o StrictHostKeyChecking=yes -o UserKnownHostsFile='{target.known_hosts}'"
+    # quoted twice: for Ansible, which splits it into arguments, and for ssh, which splits values
+    known = f"-o StrictHostKeyChecking=yes -o 'UserKnownHostsFile=\"{target.known_hosts}\"'"
     login = {"ansible_ssh_private_key_file": str(target.key)} if target.key else {}
     return {
         "ansible_host": target.address,

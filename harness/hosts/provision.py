@@ -131,6 +131,7 @@ def _run_to_end(options: dict[str, Any], play: _Play, within: float) -> None:
 def _environment(folder: Path, sockets: Path) -> dict[str, str]:
     programs = Path(sys.executable).parent
     return {
+        "LC_ALL": "C.UTF-8",  # Ansible refuses any other encoding
         "PATH": f"{programs}:{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin",
         "ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg"),
         "ANSIBLE_HOME": str(folder / "home"),

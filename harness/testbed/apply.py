@@ -56,7 +56,7 @@ def apply(
 def place_image(host: Host, image: Image) -> None:
     """Put kernel and initrd where the definition expects them."""
     kernel, initrd = definition.image_paths(image.digest)
-    host.run(["mkdir", "-p", str(Path(kernel).parent)])
+    host.run(["mkdir", "-p", str(Path(kernel).parent), definition.CONSOLE_LOGS])
     host.put(image.kernel, kernel)
     host.put(image.initrd, initrd)
 

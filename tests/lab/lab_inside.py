@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import libvirt
+import psutil
 
 from harness import run
 from harness.clock import now, wait_until
@@ -54,6 +55,20 @@ def badly_provisioned(lab: Lab) -> str:
     except TestbedError as error:
         return str(error)
     return "no error"
+
+
+def late_provision(lab: Lab) -> dict[str, Any]:
+    """What a play leaves running that is stopped because it takes too long."""
+    sockets = set(Path("/tmp").glob("domsock-*"))
+    late = _raises(
+        DeadlineExceeded,
+        lambda: provision(lab.hosts, VARIABLES, EventLog(), lab.state_dir, within=1.5),
+    )
+    return {
+        "error": str(late),
+        "children": [child.name() for child in psutil.Process().children(recursive=True)],
+        "sockets": len(set(Path("/tmp").glob("domsock-*")) - sockets),
+    }
 
 
 def agent(lab: Lab) -> dict[str, list[str]]:

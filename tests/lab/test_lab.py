@@ -22,7 +22,7 @@ from harness.config import REPOSITORY
 from harness.errors import TestbedError, UsageError
 from harness.events import EventLog
 from harness.hosts.lab import Lab, LabSpec
-from harness.hosts.leftovers import Snapshot, difference, snapshot
+from harness.hosts.leftovers import MARK, Snapshot, difference, snapshot
 
 MIB = 1 << 20
 SPEC = LabSpec("lab", ("h1", "h2", "h3"), 16 * MIB)
@@ -35,7 +35,7 @@ INSIDE = str(Path(__file__).with_name("lab_inside.py"))
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A lab of three hosts, provisioned."""
     before = snapshot()
-    made = Lab.start(SPEC, tmp_path_factory.mktemp("lab"), EventLog())
+    made = Lab.start(SPEC, tmp_path_factory.mktemp("a lab"), EventLog())
     try:
         inside(made, "provisioned")
         yield made
@@ -89,6 +89,12 @@ def test_a_failing_task_names_host_and_role(lab: Lab) -> None:
     assert "host h" in said
 
 
+def test_a_play_that_takes_too_long_is_stopped(lab: Lab) -> None:
+    found = inside(lab, "late_provision")
+    assert "longer than 1.5 s" in found["error"]
+    assert (found["children"], found["sockets"]) == ([], 0)
+
+
 def test_an_agent_is_started_replaced_and_its_failure_told(lab: Lab) -> None:
     found = inside(lab, "agent")
     assert found["first"] == found["changed"] == ["Copy the agent", "Start the agent"]
@@ -132,7 +138,8 @@ def test_an_interrupt_goes_to_the_command_inside(lab: Lab) -> None:
         run.terminate(child)
 
 
-def test_a_command_inside_ends_with_its_entrance(lab: Lab) -> None:
+def test_a_command_inside_ends_with_its_entrance(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(MARK, f"entrance-{os.getpid()}")
     before = snapshot()
     child = run.spawn(lab.enter_argv(["sh", "-c", "echo up; exec sleep 1000"]), stdout=run.PIPE)
     assert child.stdout and child.stdout.readline() == b"up\n"
@@ -186,6 +193,27 @@ def test_a_start_that_fails_says_why_and_leaves_nothing(
         Lab.start(SMALL, tmp_path / "state", EventLog())
     assert caught.value.fix == "testbed doctor"
     assert difference(before, snapshot()) == []
+
+
+def test_a_refused_namespace_is_told_in_the_kernels_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = tmp_path / "unshare"
+    fake.write_text(
+        "#!/bin/sh\necho 'unshare: unshare failed: Operation not permitted' >&2; exit 1"
+    )
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(TestbedError, match="Operation not permitted"):
+        Lab.start(SMALL, tmp_path, EventLog())
+
+
+def test_a_state_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot be written"):
+        Lab.start(SMALL, tmp_path / "file" / "state", EventLog())
+    with pytest.raises(UsageError, match="below /run"):
+        Lab.start(SMALL, Path("/run/lab"), EventLog())
 
 
 @pytest.mark.ordinary_user

@@ -40,6 +40,7 @@ def _mount(spec: LabSpec) -> None:
         Path(folder).mkdir(parents=True)
         Path(folder).chmod(mode)  # mkdir's own mode would lose what the umask takes
     Path("/var/run").symlink_to("/run")
+    Path("/var/lock").symlink_to("/run/lock")
 
 
 def _write(own: dict[str, str]) -> None:

@@ -35,6 +35,7 @@ def main(argv: list[str]) -> None:
     """Build the lab, say so, and reap for as long as it lasts."""
     channel, state_dir, spec = Channel.inherited(int(argv[0])), Path(argv[1]), argv[2]
     os.set_inheritable(channel.fileno(), False)
+    os.chdir("/")  # we may last; the starter's folder need not
     kept = threading.Event()
     threading.Thread(target=_attend, args=(channel, kept), daemon=True).start()
     try:

@@ -25,7 +25,7 @@ LOG = "lab.log"
 
 
 class Lab:
-    """A running lab. Bound to its starter's life until `keep`."""
+    """A running lab. Until `keep` it is bound to this object, and so to its starter's life."""
 
     def __init__(
         self,
@@ -140,7 +140,16 @@ def _prepare(spec: LabSpec, state_dir: Path) -> None:
             where=str(state_dir),
             why="inside the lab /run is another one",
         )
-    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (state_dir / LOG).touch()
+    except OSError as error:
+        raise UsageError(
+            "the lab's state folder cannot be written",
+            where=str(state_dir),
+            why=error.strerror or str(error),
+            fix="set TESTBED_STATE to a folder of yours",
+        ) from None
     keys.make_keys(spec, state_dir)
 
 
