@@ -41,4 +41,5 @@ def define(
         channels=(naming.CTL_CHANNEL, GUEST_AGENT_CHANNEL),
         mac=naming.guest_mac(testbed_id, domain_id),
         bridge=naming.GUEST_BRIDGE,
+        mtu=naming.GUEST_MTU,
     )

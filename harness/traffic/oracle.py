@@ -18,12 +18,16 @@ Kind = Literal["unix", "netcat", "tcp"]
 
 @dataclass(frozen=True)
 class Sample:
-    """One line of a report. Stalls are of the interval that ends here, in milliseconds."""
+    """One line of a report. Stalls are of the interval that ends here, in milliseconds.
+
+    `ended` says that the peer's end mark has come: it sends nothing more.
+    """
 
     monotonic_ns: int
     sent: int
     verified: int
     stall_ms: float
+    ended: bool
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ def parse_report(text: str) -> Report:
 
 def _sample(record: dict[str, Any]) -> Sample:
     stall = max(record["receive_stall_ms"], record["send_stall_ms"])
-    return Sample(record["monotonic_ns"], record["sent"], record["verified"], float(stall))
+    moved = record["sent"], record["verified"]
+    return Sample(record["monotonic_ns"], *moved, float(stall), bool(record["ended"]))
 
 
 def report_path(stream: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness import clock
@@ -103,25 +104,51 @@ class Traffic:
         )
 
     def stop(self) -> None:
-        """Ask every end to finish, and wait until each has read the other's end of stream."""
+        """Ask every end to finish, and wait until each has read the other's end of stream.
+
+        Servers end first: a listening netcat leaves as soon as its peer has ended, whatever it
+        still had to send itself.
+        """
+        deadline = clock.Deadline(STOP_SECONDS)
         with self.events.span("traffic.stop"):
-            for guest in self.guests:
-                pids = [str(pid) for (name, _), pid in self._pids.items() if name == guest.name]
-                guest.exec(["kill", "-TERM", *pids], check=False)
-            deadline = clock.Deadline(STOP_SECONDS)
+            self._tell_to_end([(item.server, item.name) for item in self.plans])
+            for item in self.plans:
+                self._await_end(item.client, item.name, deadline)
+            self._tell_to_end([(item.client, item.name) for item in self.plans])
             for item in self.plans:
                 for guest in (item.server, item.client):
                     self._await_final(guest, item.name, deadline)
 
+    def _tell_to_end(self, ends: list[tuple[Guest, str]]) -> None:
+        for guest in self.guests:
+            pids = [str(self._pids[g.name, stream]) for g, stream in ends if g is guest]
+            guest.exec(["kill", "-TERM", *pids], check=False)
+
+    def _await_end(self, guest: Guest, stream: str, deadline: clock.Deadline) -> None:
+        """Wait until that end has seen the other's end mark."""
+        self._await(
+            lambda r: bool(r.final or (r.samples and r.samples[-1].ended)), guest, stream, deadline
+        )
+
     def _await_final(self, guest: Guest, stream: str, deadline: clock.Deadline) -> None:
-        def finished() -> bool:
+        self._await(lambda r: bool(r.final), guest, stream, deadline)
+
+    def _await(
+        self,
+        condition: Callable[[Report], bool],
+        guest: Guest,
+        stream: str,
+        deadline: clock.Deadline,
+    ) -> None:
+        """Wait for a condition on the newest line of a report; say so when it never holds."""
+
+        def holds() -> bool:
             tail = guest.exec(["tail", "-n", "1", oracle.report_path(stream)], check=False).stdout
-            return bool(oracle.parse_report(tail).final)
+            return condition(oracle.parse_report(tail))
 
         try:
-            clock.wait_until(
-                finished, within=max(deadline.left(), 1.0), what=f"{stream} to end", every=0.05
-            )
+            what = f"{stream} to end in {guest.name}"
+            clock.wait_until(holds, within=max(deadline.left(), 1.0), what=what, every=0.05)
         except TestbedError as error:
             self.events.emit("stream.unfinished", guest=guest.name, stream=stream, error=str(error))
 

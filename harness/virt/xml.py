@@ -27,6 +27,7 @@ class GuestDefinition:
     channels: tuple[str, ...]
     mac: str
     bridge: str
+    mtu: int
     emulator: str = "/usr/bin/qemu-system-x86_64"
 
 
@@ -89,13 +90,17 @@ def channel(name: str) -> Element:
     return nest(element("channel", type="unix"), element("target", type="virtio", name=name))
 
 
-def interface(bridge: str, mac: str) -> Element:
-    """A virtio network card on a bridge of the host."""
+def interface(bridge: str, mac: str, mtu: int) -> Element:
+    """A virtio network card on a bridge of the host.
+
+    The guest learns `mtu` from the device: what goes to another host has a tunnel's header more.
+    """
     return nest(
         element("interface", type="bridge"),
         element("mac", address=mac),
         element("source", bridge=bridge),
         element("model", type="virtio"),
+        element("mtu", size=str(mtu)),
     )
 
 
@@ -136,7 +141,7 @@ def domain(guest: GuestDefinition) -> str:
         element("emulator", guest.emulator),
         *serial_console(guest.console_log),
         *(channel(name) for name in guest.channels),
-        interface(guest.bridge, guest.mac),
+        interface(guest.bridge, guest.mac, guest.mtu),
         entropy(),
         element("memballoon", model="none"),
     )

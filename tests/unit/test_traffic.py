@@ -21,6 +21,7 @@ def line(ns: int, sent: int, verified: int, receive: float = 1.0, send: float = 
             "monotonic_ns": ns,
             "sent": sent,
             "verified": verified,
+            "ended": False,
             "receive_stall_ms": receive,
             "send_stall_ms": send,
         }

@@ -16,6 +16,7 @@ GUEST = xml.GuestDefinition(
     channels=("domsock.ctl",),
     mac="52:54:00:00:00:03",
     bridge="guests0",
+    mtu=1450,
 )
 
 

@@ -116,8 +116,7 @@ static void judge_silence(struct session *s, uint64_t now_ns)
 
 static void sample(struct session *s, uint64_t now_ns)
 {
-    report_sample(&s->report, now_ns, s->sender.sent, s->verifier.verified, &s->sending,
-                  &s->receiving);
+    report_sample(&s->report, now_ns, s->sender.sent, &s->verifier, &s->sending, &s->receiving);
     s->sample_ns = now_ns + s->options->interval_ms * NS_PER_MS;
     if (told_to_stop(s->options))
         sender_stop(&s->sender);

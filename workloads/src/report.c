@@ -36,8 +36,8 @@ static void put_stalls(FILE *out, const struct meter *sending, const struct mete
             ms(sending->longest_ns), ms(receiving->longest_ns));
 }
 
-void report_sample(struct report *report, uint64_t now_ns, uint64_t sent, uint64_t verified,
-                   struct meter *sending, struct meter *receiving)
+void report_sample(struct report *report, uint64_t now_ns, uint64_t sent,
+                   const struct verifier *verifier, struct meter *sending, struct meter *receiving)
 {
     double send_stall = ms(meter_sample(sending, now_ns));
     double receive_stall = ms(meter_sample(receiving, now_ns));
@@ -46,8 +46,9 @@ void report_sample(struct report *report, uint64_t now_ns, uint64_t sent, uint64
         return;
     fprintf(out,
             "{\"monotonic_ns\": %" PRIu64 ", \"sent\": %" PRIu64 ", \"verified\": %" PRIu64
-            ", \"send_stall_ms\": %.3f, \"receive_stall_ms\": %.3f",
-            now_ns, sent, verified, send_stall, receive_stall);
+            ", \"ended\": %s, \"send_stall_ms\": %.3f, \"receive_stall_ms\": %.3f",
+            now_ns, sent, verifier->verified, verifier->ended ? "true" : "false", send_stall,
+            receive_stall);
     put_stalls(out, sending, receiving);
     end_line(report, out);
 }

@@ -24,8 +24,8 @@ struct result {
 /* 0, or 1: the file cannot be written, and standard error says why. */
 int report_init(struct report *report, const char *path);
 
-void report_sample(struct report *report, uint64_t now_ns, uint64_t sent, uint64_t verified,
-                   struct meter *sending, struct meter *receiving);
+void report_sample(struct report *report, uint64_t now_ns, uint64_t sent,
+                   const struct verifier *verifier, struct meter *sending, struct meter *receiving);
 
 void report_final(struct report *report, const struct result *result);
 
