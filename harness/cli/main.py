@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 
 import typer
 from rich.console import Console
@@ -37,8 +38,13 @@ def main() -> None:
         Console(stderr=True).print("testbed: interrupted")
         _leave(130)
     except BrokenPipeError:
+        # whoever read our output has left: nobody is there to be told
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _leave(1)
+    except Exception:
+        traceback.print_exc()
+        Console(stderr=True).print("[red]testbed:[/] this is a bug in the testbed itself")
+        _leave(TestbedError.exit_code)
 
 
 def _leave(code: int) -> None:

@@ -22,7 +22,7 @@ def table(title: str, *columns: str) -> Table:
     """An empty table; columns that start with ``>`` are numbers and lean right."""
     made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for column in columns:
-        made.add_column(column.lstrip(">"), justify="right" if column[0] == ">" else "left")
+        made.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left")
     return made
 
 

@@ -13,7 +13,46 @@ from harness import run
 from tests.lab.support import User, await_event, kill, nothing_left
 
 # In the order they come. Checked against a real run by `test_the_list_is_complete`.
-EVENTS: tuple[str, ...] = ()
+EVENTS = (
+    "image.begin",
+    "image.end",
+    "lab.start.begin",
+    "lab.start.end",
+    "provision.begin",
+    "provision.task",
+    "provision.end",
+    "images.begin",
+    "images.end",
+    "accelerator.begin",
+    "accelerator.end",
+    "boot.begin",
+    "boot.end",
+    "link.begin",
+    "agent",
+    "link.end",
+    "share.begin",
+    "handover.begin",
+    "handover.end",
+    "share.end",
+    "traffic.start.begin",
+    "traffic.start.end",
+    "phase.begin",
+    "phase.end",
+    "move.begin",
+    "part.begin",
+    "part.end",
+    "migrate.begin",
+    "migrate.end",
+    "move.end",
+    "traffic.stop.begin",
+    "traffic.stop.end",
+    "evidence.begin",
+    "evidence.end",
+    "lab.stop.begin",
+    "lab.stop.end",
+)
+# Events that come only when an image has to be made, or when something goes wrong.
+RARE = ("image.assemble", "image.download", "agent")
 EVERY = os.environ.get("TESTBED_EVERY_SIGNAL") == "1"
 
 

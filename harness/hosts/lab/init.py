@@ -49,12 +49,14 @@ def main(argv: list[str]) -> None:
 
 def _attend(channel: Channel, kept: threading.Event) -> None:
     """End with the starter. Runs beside the build, for the starter may die during it."""
-    while message := channel.hear():
-        if message["word"] == "keep":
-            kept.set()
-            channel.say("kept")
-    if not kept.is_set():
-        os._exit(0)
+    try:
+        while message := channel.hear():
+            if message["word"] == "keep":
+                kept.set()
+                channel.say("kept")
+    finally:
+        if not kept.is_set():
+            os._exit(0)
 
 
 def _build(spec: LabSpec, state_dir: Path) -> None:
