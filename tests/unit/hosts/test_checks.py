@@ -131,6 +131,16 @@ def test_a_closed_tun(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None
     assert checks.tun(machine).fix == "sudo chmod 0666 /dev/net/tun"
 
 
+def test_kvm_is_told_of_but_never_required(machine: Machine) -> None:
+    assert "emulated" in checks.kvm(machine).found
+    device = machine.root / "dev/kvm"
+    device.touch(mode=0o660)
+    assert checks.kvm(machine).fix == "sudo chmod 0666 /dev/kvm"
+    device.chmod(0o666)
+    assert checks.kvm(machine).found == "/dev/kvm can be opened"
+    assert failures(machine) == {}
+
+
 def test_too_little_memory(machine: Machine) -> None:
     found = failures(machine, Needs(memory=9 * GIB, shm=0))
     assert found["memory"].found == "8192 MiB free, 9216 MiB needed"
