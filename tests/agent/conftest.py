@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from agents import BUILD, Pair  # noqa: E402
+from agents import BUILD, Pair
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,7 +7,9 @@
 
 int loop_init(struct loop *loop)
 {
-    *loop = (struct loop){.epoll_fd = epoll_create1(EPOLL_CLOEXEC), .now_us = clock_now_us()};
+    *loop = (struct loop){.epoll_fd = epoll_create1(EPOLL_CLOEXEC),
+                          .clock = clock_now_us,
+                          .now_us = clock_now_us()};
     return loop->epoll_fd < 0 ? -errno : 0;
 }
 
@@ -47,7 +49,7 @@ void loop_arm(struct loop *loop, struct loop_timer *timer, uint64_t delay_us)
     struct loop_timer **at = &loop->timers;
 
     loop_disarm(loop, timer);
-    timer->due_us = clock_now_us() + delay_us;
+    timer->due_us = loop->clock() + delay_us;
     timer->armed = true;
     while (*at && (*at)->due_us <= timer->due_us)
         at = &(*at)->next;
@@ -70,7 +72,7 @@ void loop_disarm(struct loop *loop, struct loop_timer *timer)
 
 static int timeout_ms(const struct loop *loop, uint64_t limit_us)
 {
-    uint64_t now_us = clock_now_us();
+    uint64_t now_us = loop->clock();
     uint64_t wait_us = limit_us;
 
     if (loop->timers) {
@@ -114,7 +116,7 @@ int loop_turn(struct loop *loop, uint64_t limit_us)
 
     if (count < 0 && errno != EINTR)
         return -errno;
-    loop->now_us = clock_now_us();
+    loop->now_us = loop->clock();
     loop->batch_count = count < 0 ? 0 : count;
     serve_events(loop);
     serve_timers(loop);

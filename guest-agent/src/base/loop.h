@@ -23,7 +23,8 @@ struct loop_timer {
 
 struct loop {
     int epoll_fd;
-    uint64_t now_us; /* read once per turn */
+    uint64_t (*clock)(void); /* tests bring their own */
+    uint64_t now_us;         /* read once per turn */
     struct loop_timer *timers;
     struct epoll_event batch[LOOP_BATCH];
     int batch_count;

@@ -12,6 +12,7 @@ struct stream *link_add_stream(struct link *link, uint32_t id, uint32_t window, 
 void link_reap(struct link *link); /* removes the dead */
 /* Ends a stream with an error, here and at the peer. */
 void link_reset(struct link *link, struct stream *stream, const char *reason);
+void link_peer_forgot(struct link *link, struct stream *stream);
 void link_close(struct link *link, struct stream *stream);
 void link_bury(struct link *link, uint32_t id); /* the peer has forgotten the stream */
 void link_drop_slots(struct link *link);
@@ -34,6 +35,7 @@ void link_arm_deadline(struct link *link, uint32_t deadline_ms);
 /* Slots for all streams, if this side gives them out; to be sent. */
 struct iovec link_offer_slots(struct link *link);
 int link_take_slots(struct link *link, const uint8_t *bytes, size_t length);
+void link_attach_rings(struct link *link);
 /* Every stream with a slot sends on `to` from here on; the marks say from which offset. */
 struct iovec link_switch_all(struct link *link, enum wire_path to);
 int link_obey_marks(struct link *link, const uint8_t *bytes, size_t length, enum wire_path to);

@@ -86,9 +86,11 @@ static void act(struct link *link, enum handover_action action)
         break;
     case HANDOVER_SEND_PREPARED:
         marks = link_offer_slots(link);
+        link_attach_rings(link);
         link_send(link, WIRE_PREPARED, 0, 0, marks.iov_base, marks.iov_len);
         break;
     case HANDOVER_SWITCH_AND_FENCE:
+        link_attach_rings(link);
         marks = link_switch_all(link, link->handover.to);
         link_send(link, WIRE_FENCE, 0, 0, marks.iov_base, marks.iov_len);
         break;
@@ -165,9 +167,11 @@ void link_handover_begin(struct link *link)
 
     if (!attempt->wanted || !link->synced || handover_running(&link->handover))
         return;
-    if (attempt->to == link->handover.path) {
+    if (attempt->to == link->handover.path || (attempt->to == WIRE_PATH_SHM && !link->attached)) {
         note_start(link);
-        report_end(link, true, true);
+        link->handover.to = attempt->to;
+        attempt->reason = "the region was detached meanwhile";
+        report_end(link, attempt->to == link->handover.path, true);
         return;
     }
     link_handover_step(link, (struct handover_event){.input = HANDOVER_START, .to = attempt->to});

@@ -45,13 +45,7 @@ static void missing(struct link *link, struct stream *stream)
         stream->state = STREAM_UNSENT;
         return;
     }
-    stream->peer_forgot = true;
-    if (stream->tx.ended && stream->rx.fin_delivered && !fifo_length(&stream->rx.fifo)) {
-        stream->tx.fin_acked = true; /* it only waited to hear this */
-        link_close(link, stream);
-        return;
-    }
-    link_reset(link, stream, "the peer has ended it while there was no connection");
+    link_peer_forgot(link, stream);
 }
 
 static void resume_open(struct link *link, struct stream *stream,

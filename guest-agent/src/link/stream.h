@@ -111,6 +111,8 @@ void stream_publish_delivered(struct stream *stream, bool *kick);
 void stream_attach(struct stream *stream, const struct view *view, bool lower);
 void stream_detach(struct stream *stream);
 uint64_t stream_switch_tx(struct stream *stream, enum wire_path to);
+/* Takes a switch back; as before, the offset is where the path left ends. */
+uint64_t stream_return_tx(struct stream *stream, enum wire_path to);
 enum stream_result stream_switch_rx(struct stream *stream, enum wire_path to, uint64_t offset,
                                     const struct view *view, uint64_t *drained);
 void stream_roll_back(struct stream *stream, enum wire_path to);

@@ -230,34 +230,49 @@ enum stream_result stream_switch_rx(struct stream *stream, enum wire_path to, ui
 
     if (stream->rx.path == to)
         return STREAM_STILL;
-    if (offset < fifo->end || offset > fifo->start + fifo->size)
+    if (offset > fifo->start + fifo->size)
         return broken(stream, "the peer changed the path at an impossible offset");
-    if (to == WIRE_PATH_SHM && offset != fifo->end)
+    if (to == WIRE_PATH_SHM && offset > fifo->end)
         return broken(stream, "a gap: bytes are missing before the change of path");
-    if (to == WIRE_PATH_TCP) {
+    if (to == WIRE_PATH_TCP && offset > fifo->end) {
         *drained += offset - fifo->end;
         if (take(stream, view, offset) == STREAM_BROKEN)
             return STREAM_BROKEN;
-    } else {
-        ring_rx_advance(&stream->rx.ring, fifo->start);
     }
+    if (to == WIRE_PATH_SHM)
+        ring_rx_advance(&stream->rx.ring, fifo->start);
     stream->rx.path = to;
     stream->rx.ack_due = true;
     return STREAM_MOVED;
 }
 
+/* What went by tcp since the fence goes into the ring again: the peer may still be reading there,
+ * not having seen the fence, and must not find a hole; or tcp may have lost it. The peer trims. */
+static void resume_ring(struct stream_tx *tx)
+{
+    if (tx->path == WIRE_PATH_TCP)
+        tx->sent = tx->ring.produced > tx->fifo.start ? tx->ring.produced : tx->fifo.start;
+    tx->path = WIRE_PATH_SHM;
+}
+
+uint64_t stream_return_tx(struct stream *stream, enum wire_path to)
+{
+    uint64_t offset = stream->tx.sent;
+
+    if (to == WIRE_PATH_SHM)
+        resume_ring(&stream->tx);
+    else
+        stream->tx.path = WIRE_PATH_TCP;
+    return offset;
+}
+
 void stream_roll_back(struct stream *stream, enum wire_path to)
 {
-    struct stream_tx *tx = &stream->tx;
-
     if (to == WIRE_PATH_TCP) {
         stream_detach(stream);
         return;
     }
-    /* What went by tcp since the fence may be lost: publish it again, the receiver trims. */
-    if (tx->path == WIRE_PATH_TCP)
-        tx->sent = tx->ring.produced > tx->fifo.start ? tx->ring.produced : tx->fifo.start;
-    tx->path = WIRE_PATH_SHM;
+    resume_ring(&stream->tx);
     stream->rx.path = WIRE_PATH_SHM;
     ring_rx_advance(&stream->rx.ring, stream->rx.fifo.start);
 }

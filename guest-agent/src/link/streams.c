@@ -55,13 +55,14 @@ int on_fin(struct link *link, const struct wire_header *header, const uint8_t *p
     return 0;
 }
 
-static void peer_is_done(struct link *link, struct stream *stream, const char *reason)
+/* A peer that forgets a stream in order has delivered and acknowledged everything. */
+void link_peer_forgot(struct link *link, struct stream *stream)
 {
     stream->peer_forgot = true;
-    if (stream_finished(stream))
+    if (stream->tx.ended && stream->rx.fin_delivered)
         link_close(link, stream);
     else
-        link_reset(link, stream, reason);
+        link_reset(link, stream, "the peer has ended it");
 }
 
 int on_rst(struct link *link, const struct wire_header *header, const uint8_t *payload)
@@ -90,7 +91,7 @@ int on_closed(struct link *link, const struct wire_header *header, const uint8_t
     link_bury(link, header->stream);
     if (!stream)
         return 0;
-    peer_is_done(link, stream, "the peer closed it early");
+    link_peer_forgot(link, stream);
     link_reap(link);
     return 0;
 }

@@ -21,9 +21,6 @@ static size_t give_slots(struct link *link)
         if (stream->state != STREAM_OPEN || stream->dead ||
             slots_take(&link->slots, stream->window, &stream->slot) < 0)
             continue;
-        ring_clear(&link->view, stream->slot.ring[0]);
-        ring_clear(&link->view, stream->slot.ring[1]);
-        stream_attach(stream, &link->view, link->lower);
         slot_buffer[count++] = (struct wire_slot){
             stream->id, stream->slot.size, {stream->slot.ring[0], stream->slot.ring[1]}};
     }
@@ -55,7 +52,6 @@ static int take_offered(struct link *link, const struct wire_slot *offered)
     if (stream->window != offered->size)
         return -EPROTO;
     stream->slot = (struct slot){offered->size, 0, {offered->ring[0], offered->ring[1]}};
-    stream_attach(stream, &link->view, link->lower);
     return 0;
 }
 
@@ -72,11 +68,23 @@ int link_take_slots(struct link *link, const uint8_t *bytes, size_t length)
     return error;
 }
 
+/* Writes this side's ends into the region. Not before the peer is known to have settled what was
+ * before: after an abort it may for a moment still read rings that lay in the same places. */
+void link_attach_rings(struct link *link)
+{
+    for (uint32_t i = 0; i < link->count; i++) {
+        struct stream *stream = link->streams[i];
+
+        if (stream->state == STREAM_OPEN && stream->slot.size && !stream->tx.ring.control)
+            stream_attach(stream, &link->view, link->lower);
+    }
+}
+
 /* ---- marks: where each stream changes the path ---- */
 
-/* Every stream with a slot sends on `to` from here on. */
 struct iovec link_switch_all(struct link *link, enum wire_path to)
 {
+    bool forward = to == link->handover.to;
     size_t count = 0;
 
     for (uint32_t i = 0; i < link->count; i++) {
@@ -87,9 +95,10 @@ struct iovec link_switch_all(struct link *link, enum wire_path to)
             continue;
         if (to == WIRE_PATH_TCP)
             link->attempt.report.bytes_in_ring += stream->tx.sent - stream->tx.fifo.start;
-        mark_buffer[count++] =
-            (struct wire_mark){.stream = stream->id, .offset = stream_switch_tx(stream, to)};
-        stream->handovers += to == link->handover.to;
+        mark_buffer[count++] = (struct wire_mark){.stream = stream->id,
+                                                  .offset = forward ? stream_switch_tx(stream, to)
+                                                                    : stream_return_tx(stream, to)};
+        stream->handovers += forward;
     }
     return (struct iovec){mark_buffer, count * sizeof(mark_buffer[0])};
 }
