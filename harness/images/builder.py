@@ -109,7 +109,7 @@ class Builder:
 
     def _own_files(self) -> Iterator[bytes]:
         for source in self._recipe.files.values():
-            yield content.read_source(self._repository, source) or b""
+            yield content.read_source(self._repository, source)
 
 
 def _sources() -> Iterator[bytes]:

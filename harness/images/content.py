@@ -60,21 +60,15 @@ def from_packages(recipe: Recipe, unpacked: Unpacked, run: Runner) -> Iterator[c
 def from_repository(files: dict[str, Source], repository: Path) -> Iterator[cpio.Entry]:
     """What the project itself gives: its programs and scripts."""
     for target, source in files.items():
-        data = read_source(repository, source)
-        if data is not None:
-            yield cpio.file(target, data, 0o755 if source.executable else 0o644)
+        mode = 0o755 if source.executable else 0o644
+        yield cpio.file(target, read_source(repository, source), mode)
 
 
-def read_source(repository: Path, source: Source) -> bytes | None:
-    """A file of the repository; None for an optional one that is missing.
-
-    Raises TestbedError saying how to make one that is needed.
-    """
+def read_source(repository: Path, source: Source) -> bytes:
+    """A file of the repository. Raises TestbedError saying how to make one that is missing."""
     try:
         return (repository / source.path).read_bytes()
     except OSError as error:
-        if source.optional and isinstance(error, FileNotFoundError):
-            return None
         raise TestbedError(
             f"the image needs {source.path}",
             where=str(repository),

@@ -28,7 +28,6 @@ class Source(_Part):
 
     path: str
     executable: bool = False
-    optional: bool = False
     made_by: str = ""  # the command that makes it, for a file that is built
 
 
