@@ -64,14 +64,15 @@ def badly_provisioned(lab: Lab) -> str:
 
 
 def late_provision(lab: Lab) -> dict[str, Any]:
-    """What a play leaves running that is stopped because it takes too long."""
-    sockets = set(Path("/tmp").glob("domsock-*"))
+    """What a play that takes too long still did, and what it left."""
+    sockets, events = set(Path("/tmp").glob("domsock-*")), EventLog()
     late = _raises(
         DeadlineExceeded,
-        lambda: provision(lab.hosts, VARIABLES, EventLog(), lab.state_dir, within=1.5),
+        lambda: provision(lab.hosts, VARIABLES, events, lab.state_dir, within=1.5),
     )
     return {
         "error": str(late),
+        "tasks": [event.fields.get("task") for event in events.events],
         "children": [child.name() for child in psutil.Process().children(recursive=True)],
         "sockets": len(set(Path("/tmp").glob("domsock-*")) - sockets),
     }

@@ -92,6 +92,7 @@ def test_a_failing_task_names_host_and_role(lab: Lab) -> None:
 def test_a_play_that_takes_too_long_is_stopped(lab: Lab) -> None:
     found = inside(lab, "late_provision")
     assert "longer than 1.5 s" in found["error"]
+    assert "See that libvirtd answers" not in found["tasks"]
     assert (found["children"], found["sockets"]) == ([], 0)
 
 
