@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from tests.lab.support import User, nothing_left
+from tests.lab.test_signals import EVENTS, RARE
 
 
 def check(user: User, summary: dict[str, Any]) -> None:
@@ -28,11 +30,18 @@ def check(user: User, summary: dict[str, Any]) -> None:
     assert any(name.startswith("hosts/h2/qemu/g1") for name in evidence)
 
 
+def event_names(user: User) -> set[str]:
+    lines = (user.latest / "events.jsonl").read_text().splitlines()
+    return {json.loads(line)["event"] for line in lines}
+
+
 def test_root(root: User) -> None:
     with nothing_left():
         root.ok("demo", "--seconds", "2", "--seed", "7")
     assert root.summary()["seed"] == 7
     check(root, root.summary())
+    seen = {name for name in event_names(root) if not name.startswith(RARE)}
+    assert seen == set(EVENTS), "tests/lab/test_signals.py must know every event"
 
 
 @pytest.mark.ordinary_user

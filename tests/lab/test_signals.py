@@ -14,8 +14,6 @@ from tests.lab.support import User, await_event, kill, nothing_left
 
 # In the order they come. Checked against a real run by `test_the_list_is_complete`.
 EVENTS = (
-    "image.begin",
-    "image.end",
     "lab.start.begin",
     "lab.start.end",
     "provision.begin",
@@ -28,7 +26,6 @@ EVENTS = (
     "boot.begin",
     "boot.end",
     "link.begin",
-    "agent",
     "link.end",
     "share.begin",
     "handover.begin",
@@ -51,8 +48,8 @@ EVENTS = (
     "lab.stop.begin",
     "lab.stop.end",
 )
-# Events that come only when an image has to be made, or when something goes wrong.
-RARE = ("image.assemble", "image.download", "agent")
+# Names that depend on what the image cache has, and on what the agents have to say.
+RARE = ("image.", "agent")
 EVERY = os.environ.get("TESTBED_EVERY_SIGNAL") == "1"
 
 
