@@ -15,9 +15,9 @@ from harness.events import EventLog
 from harness.images.image import Image, probe_command_line
 from harness.images.micro import build_micro
 from harness.virt.accelerator import EMULATOR
-from tests.perf.boot import BareGuest, bare_arguments
+from tests.perf.boot import CHANNELS, BareGuest, bare_arguments
 
-CTL, GUEST_AGENT = "domsock.ctl", "org.qemu.guest_agent.0"
+CTL, GUEST_AGENT = CHANNELS
 PROMPT = r"g1:/# "
 
 
@@ -32,7 +32,7 @@ class Ports:
     """The host's ends of a guest's virtio-serial ports, as sockets."""
 
     def __init__(self, folder: Path) -> None:
-        self.paths = {name: folder / name for name in (CTL, GUEST_AGENT)}
+        self.paths = {name: folder / name for name in CHANNELS}
 
     def arguments(self) -> list[str]:
         made = []

@@ -21,6 +21,7 @@ from harness.virt.accelerator import EMULATOR, Name, machine_arguments
 MEMORY_MIB = 128
 READY_WITHIN = 120.0
 READY = r"^testbed: ready {name} [0-9.]+"
+CHANNELS = ("domsock.ctl", "org.qemu.guest_agent.0")
 
 
 class BareGuest:
@@ -99,13 +100,22 @@ def bare_arguments(accelerator: Name = "tcg") -> list[str]:
     return [*machine_arguments(accelerator), *bare, *console, *devices, *network]
 
 
+def unconnected_channels() -> list[str]:
+    """The ports that a guest of the testbed has, with nobody at the host's end."""
+    made = []
+    for number, name in enumerate(CHANNELS):
+        made += ["-chardev", f"null,id=port{number}"]
+        made += ["-device", f"virtserialport,chardev=port{number},name={name}"]
+    return made
+
+
 @contextlib.contextmanager
 def guests(image: Image, count: int) -> Iterator[list[BareGuest]]:
     """That many guests, started together, ended in any case."""
     with contextlib.ExitStack() as stack:
         started = []
         for number in range(count):
-            guest = BareGuest(image, f"g{number + 1}")
+            guest = BareGuest(image, f"g{number + 1}", unconnected_channels())
             stack.callback(guest.close)
             started.append(guest)
         yield started
