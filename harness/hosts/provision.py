@@ -24,6 +24,7 @@ from harness.hosts.inventory import inventory
 PLAYBOOKS = config.REPOSITORY / "playbooks"
 WITHIN = 600.0
 STOP_WITHIN = 15.0
+CANCEL_EVERY = 0.2  # seconds between looks at whether to go on
 RUN = "provision"
 
 
@@ -114,8 +115,7 @@ def _run_to_end(options: dict[str, Any], play: _Play, within: float) -> None:
         **options,
         ident=RUN,
         quiet=True,
-        suppress_env_files=True,
-        settings={"pexpect_timeout": 1},
+        settings={"pexpect_timeout": CANCEL_EVERY},  # dropped if suppress_env_files were set
         event_handler=play.hear,
         cancel_callback=cancel.is_set,
     )
