@@ -147,8 +147,12 @@ def _output(folder: Path) -> str:
 
 @contextmanager
 def _control_path() -> Iterator[Path]:
-    """A folder for SSH's shared connections (short: socket names are), ended with the play."""
-    with tempfile.TemporaryDirectory(prefix="domsock-", dir="/tmp") as folder:
+    """A folder for SSH's shared connections, which end with the play.
+
+    Its name is short, because socket names are; a lab's own /run goes with the lab.
+    """
+    place = "/run" if os.access("/run", os.W_OK) else "/tmp"
+    with tempfile.TemporaryDirectory(prefix="domsock-", dir=place) as folder:
         try:
             yield Path(folder)
         finally:

@@ -65,7 +65,7 @@ def badly_provisioned(lab: Lab) -> str:
 
 def late_provision(lab: Lab) -> dict[str, Any]:
     """What a play that takes too long still did, and what it left."""
-    sockets, events = set(Path("/tmp").glob("domsock-*")), EventLog()
+    sockets, events = set(Path("/run").glob("domsock-*")), EventLog()
     late = _raises(
         DeadlineExceeded,
         lambda: provision(lab.hosts, VARIABLES, events, lab.state_dir, within=1.5),
@@ -74,7 +74,7 @@ def late_provision(lab: Lab) -> dict[str, Any]:
         "error": str(late),
         "tasks": [event.fields.get("task") for event in events.events],
         "children": [child.name() for child in psutil.Process().children(recursive=True)],
-        "sockets": len(set(Path("/tmp").glob("domsock-*")) - sockets),
+        "sockets": len(set(Path("/run").glob("domsock-*")) - sockets),
     }
 
 
