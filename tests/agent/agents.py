@@ -236,6 +236,7 @@ class Pair:
         self.g2 = Agent(folder, "g2", 4, *options)
         self.proxy = Proxy(self.g1.port)
         self._regions = 0
+        self.region: tuple[Path, str] = (Path(), "")
 
     def connect(self) -> None:
         """Link the agents and wait until both are up."""

@@ -97,7 +97,7 @@ def test_no_region_is_refused_with_the_next_step(pair: Pair) -> None:
 def test_a_region_attached_on_one_side_only(pair: Pair) -> None:
     path, nonce = pair.make_region()
     pair.g1.call("region.attach", peer="g2", nonce=nonce, file=str(path))
-    with pytest.raises(Refused, match="aborted.*no region is attached here"):
+    with pytest.raises(Refused, match=r"aborted.*no region is attached here"):
         pair.hand_over("shm")
     assert pair.g1.link()["path"] == pair.g2.link()["path"] == "tcp"
 
@@ -106,7 +106,7 @@ def test_different_regions_are_noticed(pair: Pair) -> None:
     for agent, peer in ((pair.g1, "g2"), (pair.g2, "g1")):
         path, nonce = pair.make_region()
         agent.call("region.attach", peer=peer, nonce=nonce, file=str(path))
-    with pytest.raises(Refused, match="aborted.*another region"):
+    with pytest.raises(Refused, match=r"aborted.*another region"):
         pair.hand_over("shm")
 
 
@@ -117,7 +117,7 @@ def test_a_deadline_rolls_back(pair: Pair, to: str) -> None:
     if to == "tcp":
         pair.hand_over("shm")
     pair.proxy.stall(True)
-    with pytest.raises(Refused, match="aborted.*deadline"):
+    with pytest.raises(Refused, match=r"aborted.*deadline"):
         pair.hand_over(to, deadline_ms=300)
     if to == "tcp":  # they never left shm: they flow while the connection is stalled
         moved = [flow.checked for flow in flows]

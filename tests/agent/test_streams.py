@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import time
+from pathlib import Path
 
 import pytest
 from agents import Pair, wait_until
@@ -85,7 +86,7 @@ def test_both_write_and_nobody_reads(linked: Pair) -> None:
 
 def test_passing_descriptors_ends_the_stream_visibly(linked: Pair) -> None:
     ((client, server),) = open_streams(linked, 1)
-    with open(os.devnull) as null:
+    with Path(os.devnull).open() as null:
         rights = array.array("i", [null.fileno()])
         client.sendmsg([b"take this"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
     assert server.recv(100) == b""

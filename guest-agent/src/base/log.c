@@ -31,9 +31,13 @@ int log_open(const char *path)
 
 static int over_limit(uint64_t now_us)
 {
+    unsigned left_out = window_lines > LINES_PER_SECOND ? window_lines - LINES_PER_SECOND : 0;
+
     if (now_us - window_start_us > 1000000u) {
         window_start_us = now_us;
         window_lines = 0;
+        if (left_out)
+            log_line(LOG_WARNING, "%u lines were left out here: too many in a second", left_out);
     }
     return ++window_lines > LINES_PER_SECOND;
 }

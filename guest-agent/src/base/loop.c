@@ -7,9 +7,8 @@
 
 int loop_init(struct loop *loop)
 {
-    *loop = (struct loop){.epoll_fd = epoll_create1(EPOLL_CLOEXEC),
-                          .clock = clock_now_us,
-                          .now_us = clock_now_us()};
+    *loop = (struct loop){
+        .epoll_fd = epoll_create1(EPOLL_CLOEXEC), .clock = clock_now_us, .now_us = clock_now_us()};
     return loop->epoll_fd < 0 ? -errno : 0;
 }
 

@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,6 +51,7 @@ static const struct {
 
 int main(int argc, char **argv)
 {
+    opterr = 0; /* the commands complain themselves */
     if (argc < 2)
         return cli_usage("a command is missing");
     if (strcmp(argv[1], "--help") == 0) {

@@ -36,6 +36,7 @@ struct agent {
     struct budget budget;
     uint64_t incarnation;
     uint64_t started_us;
+    struct loop_source signals;
     int lock; /* on RUN_DIR, against a second agent */
     struct loop_source listener;
     uint16_t port;

@@ -352,6 +352,11 @@ static void port_retry(struct loop_timer *timer)
         loop_arm(&ctl->agent->loop, &ctl->port_retry, CTL_PORT_RETRY_US);
 }
 
+static void socket_path(const struct agent *agent, char path[AGENT_PATH_MAX + 16])
+{
+    snprintf(path, AGENT_PATH_MAX + 16, "%s/agent.sock", agent->options.run_dir);
+}
+
 int ctl_start(struct agent *agent)
 {
     char path[AGENT_PATH_MAX + 16];
@@ -362,7 +367,7 @@ int ctl_start(struct agent *agent)
     *ctl = (struct ctl){
         .agent = agent, .listener.ready = listener_ready, .port_retry.expired = port_retry};
     agent->ctl = ctl;
-    snprintf(path, sizeof(path), "%s/agent.sock", agent->options.run_dir);
+    socket_path(agent, path);
     ctl->listener.fd = socket_listen_unix(path, 0600);
     if (ctl->listener.fd < 0)
         return ctl->listener.fd;
@@ -374,7 +379,10 @@ int ctl_start(struct agent *agent)
 void ctl_stop(struct agent *agent)
 {
     struct ctl *ctl = agent->ctl;
+    char path[AGENT_PATH_MAX + 16];
 
+    socket_path(agent, path);
+    unlink(path);
     while (ctl->channels)
         channel_free(ctl->channels);
     loop_disarm(&agent->loop, &ctl->port_retry);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -17,21 +18,26 @@
 
 #define EXIT_USAGE 2
 
-static volatile sig_atomic_t stopping;
+static bool stopping;
 
-static void stop(int number)
+static void stop(struct loop_source *source, uint32_t events)
 {
-    (void)number;
-    stopping = 1;
+    (void)source, (void)events;
+    stopping = true;
 }
 
-static void catch_signals(void)
+/* As a source of the loop: a handler could come between the look at a flag and the sleep. */
+static int catch_signals(struct agent *agent)
 {
-    struct sigaction action = {.sa_handler = stop};
+    sigset_t signals;
 
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    agent->signals = (struct loop_source){.fd = signalfd(-1, &signals, SFD_CLOEXEC), .ready = stop};
+    return agent->signals.fd < 0 ? -errno : loop_add(&agent->loop, &agent->signals, EPOLLIN);
 }
 
 /* A thousand streams need a thousand descriptors. */
@@ -65,6 +71,8 @@ static int start(struct agent *agent)
     error = lock_run_dir(agent);
     if (!error)
         error = loop_init(&agent->loop);
+    if (!error)
+        error = catch_signals(agent);
     if (!error)
         error = exports_start(agent);
     if (!error)
@@ -102,7 +110,6 @@ int main(int argc, char **argv)
                 strerror(-error));
         return 1;
     }
-    catch_signals();
     raise_descriptor_limit();
     error = start(&agent);
     if (error) {

@@ -57,7 +57,7 @@ static void op_hello(struct agent *agent, struct args *args, struct reply *reply
     snprintf(incarnation, sizeof(incarnation), "%016" PRIx64, agent->incarnation);
     reply_ok(reply,
              json_pack("{s:s, s:I, s:s, s:i, s:s, s:i, s:I, s:I, s:i}", "name", agent->options.name,
-                       "id", (json_int_t)agent->options.id, "version", AGENT_VERSION, "abi",
+                       "domain_id", (json_int_t)agent->options.id, "version", AGENT_VERSION, "abi",
                        (int)REGION_ABI_VERSION, "incarnation", incarnation, "pid", (int)getpid(),
                        "monotonic_ns", (json_int_t)(now_us * 1000u), "uptime_ms",
                        (json_int_t)((now_us - agent->started_us) / 1000u), "port",

@@ -1,0 +1,219 @@
+/* The ABI headers against the golden vectors, which Python reads, too (tests/unit/test_golden.py).
+ * Whoever changes a layout changes a version. */
+#include <jansson.h>
+#include <string.h>
+
+#include "abi/region.h"
+#include "abi/wire.h"
+#include "base/hex.h"
+#include "check.h"
+
+#ifndef GOLDEN_FOLDER
+#define GOLDEN_FOLDER "../tests/golden"
+#endif
+
+static uint8_t bytes[4096];
+static size_t length;
+
+static json_t *load(const char *path)
+{
+    json_error_t error;
+    json_t *file = json_load_file(path, 0, &error);
+
+    if (!file)
+        fprintf(stderr, "%s: %s\n", path, error.text);
+    CHECK(file);
+    return file;
+}
+
+static void take_hex(const json_t *vector)
+{
+    const char *text = json_string_value(json_object_get(vector, "hex"));
+
+    CHECK(text && strlen(text) / 2 <= sizeof(bytes));
+    length = strlen(text) / 2;
+    CHECK(hex_decode(bytes, length, text) == 0);
+}
+
+static uint64_t number(const json_t *fields, const char *name)
+{
+    const json_t *value = json_object_get(fields, name);
+
+    CHECK(json_is_integer(value));
+    return (uint64_t)json_integer_value(value);
+}
+
+static void same_hex(const json_t *fields, const char *name, const uint8_t *data, size_t size)
+{
+    uint8_t expected[64];
+
+    CHECK(hex_decode(expected, size, json_string_value(json_object_get(fields, name))) == 0);
+    CHECK(memcmp(expected, data, size) == 0);
+}
+
+static void region_header(void)
+{
+    json_t *file = load(GOLDEN_FOLDER "/region.json");
+    json_t *vector = json_object_get(file, "header"), *fields = json_object_get(vector, "fields");
+    struct region_header header;
+
+    take_hex(vector);
+    CHECK(length == sizeof(header));
+    memcpy(&header, bytes, sizeof(header));
+    CHECK(memcmp(header.magic, REGION_MAGIC, sizeof(header.magic)) == 0);
+    CHECK(header.abi_version == REGION_ABI_VERSION);
+    CHECK(header.header_size == number(fields, "header_size"));
+    CHECK(header.region_size == number(fields, "region_size"));
+    same_hex(fields, "nonce", header.nonce, sizeof(header.nonce));
+    CHECK(header.generation == number(fields, "generation"));
+    CHECK(header.lower_id == number(fields, "lower_id"));
+    CHECK(header.higher_id == number(fields, "higher_id"));
+    CHECK(header.lower.heartbeat == number(fields, "lower_heartbeat"));
+    CHECK(header.higher.heartbeat == number(fields, "higher_heartbeat"));
+    json_decref(file);
+}
+
+static void ring_control(void)
+{
+    json_t *file = load(GOLDEN_FOLDER "/region.json");
+    json_t *vector = json_object_get(file, "ring"), *fields = json_object_get(vector, "fields");
+    struct ring_control control;
+
+    take_hex(vector);
+    CHECK(length == sizeof(control));
+    memcpy(&control, bytes, sizeof(control));
+    CHECK(control.producer.index == number(fields, "produced"));
+    CHECK(control.producer.asleep == number(fields, "producer_asleep"));
+    CHECK(control.consumer.index == number(fields, "consumed"));
+    CHECK(control.consumer.asleep == number(fields, "consumer_asleep"));
+    json_decref(file);
+}
+
+static void slot(const json_t *fields, const uint8_t *data)
+{
+    const json_t *ring = json_object_get(fields, "ring");
+    struct wire_slot slot;
+
+    memcpy(&slot, data, sizeof(slot));
+    CHECK(slot.stream == number(fields, "stream") && slot.size == number(fields, "size"));
+    CHECK(slot.ring[0] == (uint64_t)json_integer_value(json_array_get(ring, 0)));
+    CHECK(slot.ring[1] == (uint64_t)json_integer_value(json_array_get(ring, 1)));
+}
+
+static void mark(const json_t *fields, const uint8_t *data)
+{
+    struct wire_mark mark;
+
+    memcpy(&mark, data, sizeof(mark));
+    CHECK(mark.stream == number(fields, "stream") && mark.offset == number(fields, "offset"));
+}
+
+static void state(const json_t *fields, const uint8_t *data)
+{
+    struct wire_stream_state state;
+
+    memcpy(&state, data, sizeof(state));
+    CHECK(state.stream == number(fields, "stream") && state.opening == number(fields, "opening"));
+    CHECK(state.received == number(fields, "received"));
+    CHECK(state.delivered == number(fields, "delivered"));
+}
+
+/* Records of one size, one after the other, to the end of the payload. */
+static void records(const json_t *list, size_t start, size_t size,
+                    void (*check)(const json_t *, const uint8_t *))
+{
+    size_t index;
+    json_t *fields;
+
+    CHECK(length == start + json_array_size(list) * size);
+    json_array_foreach(list, index, fields) check(fields, bytes + start + index * size);
+}
+
+static void hello(const json_t *fields)
+{
+    struct wire_hello hello;
+
+    memcpy(&hello, bytes + sizeof(struct wire_header), sizeof(hello));
+    CHECK(hello.version_min == number(fields, "version_min"));
+    CHECK(hello.version_max == number(fields, "version_max"));
+    CHECK(hello.abi_version == number(fields, "abi_version"));
+    CHECK(hello.id == number(fields, "id") && hello.peer_id == number(fields, "peer_id"));
+    CHECK(hello.incarnation == number(fields, "incarnation"));
+    same_hex(fields, "challenge", hello.challenge, sizeof(hello.challenge));
+    CHECK(strcmp(hello.name, json_string_value(json_object_get(fields, "name"))) == 0);
+}
+
+static void opening(const json_t *fields)
+{
+    const json_t *ring = json_object_get(fields, "ring");
+    struct wire_open open;
+
+    memcpy(&open, bytes + sizeof(struct wire_header), sizeof(open));
+    CHECK(open.window == number(fields, "window"));
+    CHECK(open.ring[0] == (uint64_t)json_integer_value(json_array_get(ring, 0)));
+    CHECK(open.ring[1] == (uint64_t)json_integer_value(json_array_get(ring, 1)));
+}
+
+static void prepare(const json_t *fields)
+{
+    size_t start = sizeof(struct wire_header) + sizeof(struct wire_prepare);
+    struct wire_prepare prepare;
+
+    memcpy(&prepare, bytes + sizeof(struct wire_header), sizeof(prepare));
+    CHECK(prepare.to == number(fields, "to") && prepare.to == WIRE_PATH_SHM);
+    CHECK(prepare.deadline_ms == number(fields, "deadline_ms"));
+    same_hex(fields, "nonce", prepare.nonce, sizeof(prepare.nonce));
+    records(json_object_get(fields, "slots"), start, sizeof(struct wire_slot), slot);
+}
+
+static void payload(uint8_t type, const json_t *fields)
+{
+    size_t start = sizeof(struct wire_header);
+
+    if (type == WIRE_HELLO)
+        hello(fields);
+    else if (type == WIRE_OPEN || type == WIRE_OPENED)
+        opening(fields);
+    else if (type == WIRE_PREPARE)
+        prepare(fields);
+    else if (type == WIRE_PREPARED)
+        records(json_object_get(fields, "slots"), start, sizeof(struct wire_slot), slot);
+    else if (type == WIRE_FENCE)
+        records(json_object_get(fields, "marks"), start, sizeof(struct wire_mark), mark);
+    else if (type == WIRE_ABORT)
+        records(json_object_get(fields, "marks"), start + WIRE_REASON_MAX, sizeof(struct wire_mark),
+                mark);
+    else if (type == WIRE_RESYNC)
+        records(json_object_get(fields, "streams"), start, sizeof(struct wire_stream_state), state);
+}
+
+static void messages(void)
+{
+    json_t *file = load(GOLDEN_FOLDER "/wire.json"), *message;
+    size_t index;
+
+    json_array_foreach(json_object_get(file, "messages"), index, message)
+    {
+        const json_t *fields = json_object_get(message, "header");
+        struct wire_header header;
+
+        take_hex(message);
+        memcpy(&header, bytes, sizeof(header));
+        CHECK(header.magic == WIRE_MAGIC && header.type == number(fields, "type"));
+        CHECK(header.flags == number(fields, "flags"));
+        CHECK(header.length == length - sizeof(header));
+        CHECK(header.stream == number(fields, "stream"));
+        CHECK(header.epoch == number(fields, "epoch"));
+        CHECK(header.offset == number(fields, "offset"));
+        payload(header.type, json_object_get(message, "payload"));
+    }
+    json_decref(file);
+}
+
+static const struct check_test tests[] = {
+    {"region header", region_header},
+    {"ring control block", ring_control},
+    {"messages", messages},
+};
+
+CHECK_MAIN(tests)

@@ -1,0 +1,286 @@
+"""Peers that do not play by the rules: through the region, and through the connection."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import mmap
+import random
+import socket
+import struct
+from pathlib import Path
+
+import pytest
+from agents import Agent, Pair, wait_until
+from programs import both_ways, open_streams
+
+HEADER = struct.Struct("<HBBIIIQ")
+HELLO = struct.Struct("<HHIIIQ32s32s")
+SLOT = struct.Struct("<IIQQ")
+MARK = struct.Struct("<IIQ")
+HELLO_TYPE, AUTH, RESYNC, EXPORT, KICK = 1, 2, 3, 4, 7
+OPEN, OPENED, DATA, RST = 16, 17, 18, 21
+PREPARE, PREPARED, FENCE, DRAINED, COMMIT, RELEASE = 32, 33, 34, 35, 36, 37
+WINDOW = 262144
+
+
+def map_region(path: Path) -> mmap.mmap:
+    with path.open("r+b") as file:
+        return mmap.mmap(file.fileno(), 0)
+
+
+@pytest.fixture
+def on_shm(pair: Pair) -> Pair:
+    pair.region = pair.make_region()
+    pair.attach(pair.region)
+    pair.hand_over("shm")
+    return pair
+
+
+def test_a_region_that_changes_under_the_streams(on_shm: Pair) -> None:
+    ((client, server),) = open_streams(on_shm, 1)
+    region = map_region(on_shm.region[0])
+    region[24:40] = bytes(16)  # the nonce
+    client.sendall(b"into the void")
+    assert server.recv(100) == b""
+    for agent in (on_shm.g1, on_shm.g2):
+        assert agent.call("ping")["ok"]
+
+
+def test_scribbling_all_over_the_region(on_shm: Pair) -> None:
+    ends = open_streams(on_shm, 8)
+    flows = both_ways(ends)
+    wait_until(lambda: all(flow.checked for flow in flows), "all flows move")
+    region = map_region(on_shm.region[0])
+    noise = random.Random(1)
+    for _ in range(200):
+        at = noise.randrange(8192, len(region) - 8)
+        at -= at % 8192 if noise.random() < 0.7 else 0
+        region[at : at + 8] = noise.randbytes(8)
+    for client, server in ends:
+        client.close()
+        server.close()
+    for agent in (on_shm.g1, on_shm.g2):
+        wait_until(lambda a=agent: not a.streams(), "the streams end")
+    ((client, server),) = open_streams(on_shm, 1)
+    client.sendall(b"life goes on")
+    assert server.recv(100) == b"life goes on"
+
+
+# ---- through the connection ----
+
+
+class Peer:
+    """A hand-made peer g2 that can speak the protocol, or not."""
+
+    def __init__(self, agent: Agent, incarnation: int = 1) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", agent.port))
+        self.socket.settimeout(10)
+        self.incarnation = incarnation
+        self._name = b"g2"
+
+    def send(
+        self, kind: int, payload: bytes = b"", stream: int = 0, offset: int = 0, epoch: int = 0
+    ) -> None:
+        header = HEADER.pack(0x5344, kind, 0, len(payload), stream, epoch, offset)
+        self.socket.sendall(header + payload)
+
+    def receive(self) -> tuple[int, bytes]:
+        header = self._exactly(HEADER.size)
+        _, kind, _, length, _, _, _ = HEADER.unpack(header)
+        return kind, self._exactly(length)
+
+    def _exactly(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            more = self.socket.recv(size - len(data))
+            if not more:
+                raise ConnectionError
+            data += more
+        return data
+
+    def prove_itself(self) -> None:
+        mine = HELLO.pack(1, 1, 1, 4, 3, self.incarnation, bytes(32), self._name)
+        self.send(HELLO_TYPE, mine)
+        kind, theirs = self.receive()
+        assert kind == HELLO_TYPE
+        text = b"domsock link 1\0" + mine + theirs
+        mac = hmac.new(bytes.fromhex(Pair.KEY), text, hashlib.sha512).digest()[:32]
+        self.send(AUTH, mac)
+        assert self.receive()[0] == AUTH
+        assert self.receive()[0] == RESYNC
+
+    def wait_for(self, wanted: int) -> bytes:
+        while True:
+            kind, payload = self.receive()
+            if kind == wanted:
+                return payload
+
+    def is_hung_up_on(self) -> bool:
+        try:
+            while True:
+                self.receive()
+        except ConnectionError:
+            return True
+
+
+@pytest.fixture
+def g1(unlinked: Pair) -> Agent:
+    unlinked.g1.call("link.add", peer="g2", peer_id=4, address="127.0.0.1", port=1, key=Pair.KEY)
+    return unlinked.g1
+
+
+def test_noise_before_the_proof(g1: Agent) -> None:
+    noise = random.Random(2)
+    for _ in range(50):
+        peer = Peer(g1)
+        peer.socket.sendall(noise.randbytes(noise.randrange(1, 5000)) + bytes(30))
+        assert peer.is_hung_up_on()
+    assert g1.call("ping")["ok"]
+
+
+@pytest.mark.parametrize("kind", range(0, 64))
+def test_every_type_before_the_proof(g1: Agent, kind: int) -> None:
+    if kind == HELLO_TYPE:
+        return
+    peer = Peer(g1)
+    peer.send(kind, bytes(88))
+    assert peer.is_hung_up_on()
+
+
+def test_silent_callers_do_not_keep_others_out(g1: Agent) -> None:
+    crowd = [Peer(g1) for _ in range(40)]
+    assert any(peer.is_hung_up_on() for peer in crowd[20:])
+    wait_until(lambda: g1.log.read_text().count("in time") >= 16, "the silent are sent away")
+    Peer(g1).prove_itself()
+
+
+def test_messages_of_every_type_with_noise(g1: Agent) -> None:
+    noise = random.Random(3)
+    for turn in range(300):
+        peer = Peer(g1, incarnation=turn + 1)
+        peer.prove_itself()
+        peer.send(RESYNC)
+        try:
+            for _ in range(noise.randrange(1, 10)):
+                size = noise.choice((0, 1, 16, 24, 40, 96, 100, 1000))
+                offset = noise.choice((0, 1, 2**32, 2**64 - 1))
+                peer.send(noise.randrange(0, 48), noise.randbytes(size), noise.randrange(9), offset)
+        except OSError:
+            pass
+        peer.socket.close()
+    assert g1.call("ping")["ok"]
+
+
+@pytest.mark.parametrize(
+    "name", [b"../../etc/x", b"/abs", b"a/../../b", b"", b"a" * 91, b"a\0b", b"with space"]
+)
+def test_exports_with_names_that_cannot_be(g1: Agent, name: bytes) -> None:
+    peer = Peer(g1)
+    peer.prove_itself()
+    peer.send(RESYNC)
+    peer.send(EXPORT, name)
+    peer.send(EXPORT, b"fine")
+    wait_until(lambda: g1.call("exports")["remote"]["g2"] == ["fine"], "only the good one is there")
+    assert not list(g1.run_dir.parent.glob("etc"))
+
+
+def test_too_many_exports(g1: Agent) -> None:
+    peer = Peer(g1)
+    peer.prove_itself()
+    peer.send(RESYNC)
+    for number in range(1000):
+        peer.send(EXPORT, b"export%d" % number)
+    peer.send(EXPORT, b"last")
+    peer.send(5, b"export0")
+    wait_until(lambda: "export0" not in g1.call("exports")["remote"]["g2"], "all is dealt with")
+    assert len(g1.call("exports")["remote"]["g2"]) == 255
+
+
+def serve(agent: Agent) -> socket.socket:
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(agent.run_dir / "self" / "sink"))
+    server.listen(2000)
+    wait_until(lambda: agent.call("exports")["local"] == ["sink"], "the export is known")
+    return server
+
+
+def test_too_many_streams_and_too_much_data(g1: Agent) -> None:
+    server = serve(g1)
+    peer = Peer(g1)
+    peer.prove_itself()
+    peer.send(RESYNC)
+    for number in range(1100):
+        peer.send(OPEN, SLOT.pack(WINDOW, 0, 0, 0) + b"sink", stream=2 * number + 3)
+    wait_until(lambda: g1.link()["streams"] == 1024, "as many as may be")
+    for offset in range(0, 1 << 20, 65536):
+        peer.send(DATA, bytes(65536), stream=3, offset=offset)
+    wait_until(lambda: all(s["id"] != 3 for s in g1.streams()), "the greedy stream is reset")
+    status = Path(f"/proc/{g1.process.pid}/status").read_text()
+    resident_kib = int(status.split("VmRSS:")[1].split()[0])
+    assert resident_kib < 64 << 10
+    server.close()
+
+
+def stream_on_shm(pair: Pair) -> tuple[Peer, mmap.mmap, tuple[int, int], socket.socket]:
+    """A hand-made peer with one stream whose rings it holds the other ends of."""
+    path, nonce = pair.make_region()
+    server = serve(pair.g1)
+    peer = Peer(pair.g1)
+    peer.prove_itself()
+    peer.send(RESYNC)
+    peer.send(OPEN, SLOT.pack(WINDOW, 0, 0, 0) + b"sink", stream=3)
+    peer.wait_for(OPENED)
+    program, _ = server.accept()
+    program.settimeout(10)
+    pair.g1.call("region.attach", peer="g2", nonce=nonce, file=str(path))
+    peer.send(PREPARE, struct.pack("<II", 1, 5000) + bytes.fromhex(nonce))
+    _, size, to_me, from_me = SLOT.unpack(peer.wait_for(PREPARED))
+    assert size == WINDOW
+    peer.send(FENCE, MARK.pack(3, 0, 0))
+    peer.wait_for(FENCE)
+    peer.wait_for(DRAINED)
+    peer.send(COMMIT, epoch=1)
+    peer.wait_for(RELEASE)
+    return peer, map_region(path), (to_me, from_me), program
+
+
+def test_a_ring_that_plays_by_the_rules(unlinked: Pair, g1: Agent) -> None:
+    peer, region, (to_me, from_me), program = stream_on_shm(unlinked)
+    region[from_me + 4096 : from_me + 4101] = b"hello"
+    region[from_me : from_me + 8] = struct.pack("<Q", 5)
+    peer.send(KICK)
+    assert program.recv(10) == b"hello"
+    program.sendall(b"answer")
+    wait_until(lambda: region[to_me : to_me + 8] == struct.pack("<Q", 6), "it is published")
+    assert region[to_me + 4096 : to_me + 4102] == b"answer"
+
+
+@pytest.mark.parametrize("value", [WINDOW + 1, 2**63, 2**64 - 1])
+def test_an_impossible_producer_index(unlinked: Pair, g1: Agent, value: int) -> None:
+    peer, region, (_, from_me), program = stream_on_shm(unlinked)
+    region[from_me : from_me + 8] = struct.pack("<Q", value)
+    peer.send(KICK)
+    assert peer.wait_for(RST) == b"the peer's producer index is impossible"
+    assert program.recv(10) == b""
+
+
+def test_a_producer_index_that_goes_back(unlinked: Pair, g1: Agent) -> None:
+    peer, region, (_, from_me), program = stream_on_shm(unlinked)
+    region[from_me : from_me + 8] = struct.pack("<Q", 100)
+    peer.send(KICK)
+    assert program.recv(100) == bytes(100)
+    region[from_me : from_me + 8] = struct.pack("<Q", 99)
+    peer.send(KICK)
+    assert peer.wait_for(RST) == b"the peer's producer index is impossible"
+
+
+@pytest.mark.parametrize("value", [7, 2**63, 2**64 - 1])
+def test_an_impossible_consumer_index(unlinked: Pair, g1: Agent, value: int) -> None:
+    peer, region, (to_me, _), program = stream_on_shm(unlinked)
+    program.sendall(b"answer")
+    wait_until(lambda: region[to_me : to_me + 8] == struct.pack("<Q", 6), "it is published")
+    region[to_me + 128 : to_me + 136] = struct.pack("<Q", value)
+    peer.send(KICK)
+    assert peer.wait_for(RST) == b"the peer's consumer index is impossible"
+    assert program.recv(10) == b""

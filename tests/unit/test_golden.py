@@ -1,0 +1,137 @@
+"""The ABI of regions and messages, read from the golden vectors a second, independent time."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+REGION: dict[str, Any] = json.loads((GOLDEN / "region.json").read_text())
+MESSAGES: list[dict[str, Any]] = json.loads((GOLDEN / "wire.json").read_text())["messages"]
+
+HEADER = struct.Struct("<HBBIIIQ")
+SLOT = struct.Struct("<IIQQ")
+MARK = struct.Struct("<IIQ")
+PREPARE = struct.Struct("<II16s")
+REASON_SIZE = 96
+
+
+def test_region_header() -> None:
+    data = bytes.fromhex(REGION["header"]["hex"])
+    magic, version, size, region_size, nonce, generation, lower, higher = struct.unpack_from(
+        "<8sIIQ16sQII", data
+    )
+    assert len(data) == size == 192
+    assert REGION["header"]["fields"] == {
+        "magic": magic.rstrip(b"\0").decode(),
+        "abi_version": version,
+        "header_size": size,
+        "region_size": region_size,
+        "nonce": nonce.hex(),
+        "generation": generation,
+        "lower_id": lower,
+        "higher_id": higher,
+        "lower_heartbeat": struct.unpack_from("<Q", data, 64)[0],
+        "higher_heartbeat": struct.unpack_from("<Q", data, 128)[0],
+    }
+
+
+def test_ring_control_block() -> None:
+    data = bytes.fromhex(REGION["ring"]["hex"])
+    produced, producer_asleep = struct.unpack_from("<QI", data)
+    consumed, consumer_asleep = struct.unpack_from("<QI", data, 128)
+    assert len(data) == 256
+    assert REGION["ring"]["fields"] == {
+        "produced": produced,
+        "producer_asleep": producer_asleep,
+        "consumed": consumed,
+        "consumer_asleep": consumer_asleep,
+    }
+
+
+def _text(data: bytes) -> str:
+    return data.rstrip(b"\0").decode()
+
+
+def _slots(data: bytes) -> list[dict[str, Any]]:
+    return [
+        {"stream": stream, "size": size, "ring": [ring0, ring1]}
+        for stream, size, ring0, ring1 in SLOT.iter_unpack(data)
+    ]
+
+
+def _marks(data: bytes) -> list[dict[str, Any]]:
+    return [{"stream": stream, "offset": offset} for stream, _, offset in MARK.iter_unpack(data)]
+
+
+def _hello(data: bytes) -> dict[str, Any]:
+    keys = ("version_min", "version_max", "abi_version", "id", "peer_id", "incarnation")
+    values = struct.unpack("<HHIIIQ32s32s", data)
+    return {
+        **dict(zip(keys, values[:6], strict=True)),
+        "challenge": values[6].hex(),
+        "name": _text(values[7]),
+    }
+
+
+def _open(data: bytes) -> dict[str, Any]:
+    window, _, ring0, ring1 = SLOT.unpack_from(data)
+    name = {"name": data[SLOT.size :].decode()} if len(data) > SLOT.size else {}
+    return {"window": window, "ring": [ring0, ring1], **name}
+
+
+def _prepare(data: bytes) -> dict[str, Any]:
+    to, deadline_ms, nonce = PREPARE.unpack_from(data)
+    slots = _slots(data[PREPARE.size :])
+    return {"to": to, "deadline_ms": deadline_ms, "nonce": nonce.hex(), "slots": slots}
+
+
+def _resync(data: bytes) -> dict[str, Any]:
+    keys = ("stream", "opening", "received", "delivered")
+    return {"streams": [dict(zip(keys, one, strict=True)) for one in SLOT.iter_unpack(data)]}
+
+
+PAYLOADS: dict[int, Any] = {
+    1: _hello,
+    2: lambda data: {"mac": data.hex()},
+    3: _resync,
+    4: lambda data: {"name": data.decode()},
+    5: lambda data: {"name": data.decode()},
+    16: _open,
+    17: _open,
+    18: lambda data: {"bytes": data.hex()},
+    21: lambda data: {"reason": data.decode()},
+    32: _prepare,
+    33: lambda data: {"slots": _slots(data)},
+    34: lambda data: {"marks": _marks(data)},
+    38: lambda data: {"reason": _text(data[:REASON_SIZE]), "marks": _marks(data[REASON_SIZE:])},
+}
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: str(message["name"]))
+def test_message(message: dict[str, Any]) -> None:
+    data = bytes.fromhex(message["hex"])
+    magic, kind, flags, length, stream, epoch, offset = HEADER.unpack_from(data)
+    payload = data[HEADER.size :]
+    assert magic == 0x5344
+    assert length == len(payload)
+    assert message["header"] == {
+        "type": kind,
+        "flags": flags,
+        "length": length,
+        "stream": stream,
+        "epoch": epoch,
+        "offset": offset,
+    }
+    assert message["payload"] == (PAYLOADS[kind](payload) if payload else {})
+
+
+def test_every_type_has_a_vector() -> None:
+    header = (Path(__file__).parents[2] / "guest-agent/src/abi/wire.h").read_text()
+    declared = header.split("enum wire_type {")[1].split("};")[0]
+    values = {int(line.split("=")[1].strip(" ,")) for line in declared.strip().splitlines()}
+    assert values == {message["header"]["type"] for message in MESSAGES}
