@@ -81,7 +81,7 @@ static int sim_connect(void *user, const char *name)
     return pair[0];
 }
 
-static void sim_up(void *user)
+static void sim_nothing(void *user)
 {
     (void)user;
 }
@@ -110,11 +110,11 @@ static void sim_exported(void *user, const char *name, bool present)
 }
 
 static const struct link_user sim_user = {.connect = sim_connect,
-                                          .up = sim_up,
+                                          .up = sim_nothing,
                                           .stream = sim_stream,
                                           .handed_over = sim_handed_over,
                                           .exported = sim_exported,
-                                          .exports_synced = sim_up};
+                                          .exports_synced = sim_nothing};
 
 static int sim_message(void *user, const struct wire_header *header, const uint8_t *payload)
 {
@@ -331,12 +331,10 @@ static void settle_turn(void)
             CHECK(!ends[i].failed);
     }
     reconnect();
-    for (int stream = 0; stream < open_streams; stream++)
-        for (int which = 0; which < 2; which++)
-            program_read(stream, which);
-    for (int stream = 0; stream < open_streams; stream++)
-        for (int which = 0; which < 2; which++)
-            program_shut(stream, which);
+    for (int i = 0; i < 2 * open_streams; i++) {
+        program_read(i / 2, i % 2);
+        program_shut(i / 2, i % 2);
+    }
 }
 
 static void settle(void)
@@ -347,8 +345,6 @@ static void settle(void)
     while ((!all_arrived() || handover_running(&a->handover) || handover_running(&b->handover)) &&
            turns++ < SETTLE_TURNS)
         settle_turn();
-    if (!all_arrived())
-        fprintf(stderr, "seed %u: not everything arrived\n", seed);
     CHECK(all_arrived());
     CHECK(!handover_running(&a->handover) && !handover_running(&b->handover));
     CHECK(a->handover.epoch == b->handover.epoch && a->handover.path == b->handover.path);
@@ -381,9 +377,8 @@ static void finish(void)
         CHECK(sides[i].budget.used == 0);
         loop_deinit(&sides[i].loop);
     }
-    for (int stream = 0; stream < open_streams; stream++)
-        for (int which = 0; which < 2; which++)
-            close(programs[stream][which].fd);
+    for (int i = 0; i < 2 * open_streams; i++)
+        close(programs[i / 2][i % 2].fd);
     mem_pair_deinit(ends);
 }
 

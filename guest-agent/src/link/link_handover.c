@@ -76,56 +76,74 @@ static void report_end(struct link *link, bool committed, bool confirmed)
     link->user_ops->handed_over(link->user, report);
 }
 
-static void act(struct link *link, enum handover_action action)
+static void send_prepared(struct link *link)
+{
+    struct iovec slots = link_offer_slots(link);
+
+    link_attach_rings(link);
+    link_send_pieces(link, WIRE_PREPARED, 0, &slots, 1);
+}
+
+static void switch_and_fence(struct link *link)
 {
     struct iovec marks;
 
-    switch (action) {
-    case HANDOVER_SEND_PREPARE:
-        send_prepare(link);
-        break;
-    case HANDOVER_SEND_PREPARED:
-        marks = link_offer_slots(link);
-        link_attach_rings(link);
-        link_send(link, WIRE_PREPARED, 0, 0, marks.iov_base, marks.iov_len);
-        break;
-    case HANDOVER_SWITCH_AND_FENCE:
-        link_attach_rings(link);
-        marks = link_switch_all(link, link->handover.to);
-        link_send(link, WIRE_FENCE, 0, 0, marks.iov_base, marks.iov_len);
-        break;
-    case HANDOVER_SEND_DRAINED:
-        link_send(link, WIRE_DRAINED, 0, 0, NULL, 0);
-        break;
-    case HANDOVER_COMMIT:
-        if (link->handover.path == WIRE_PATH_TCP)
-            let_go_of_region(link);
-        break;
-    case HANDOVER_SEND_COMMIT:
-        link_send(link, WIRE_COMMIT, 0, 0, NULL, 0);
-        break;
-    case HANDOVER_SEND_RELEASE:
-        link_send(link, WIRE_RELEASE, 0, 0, NULL, 0);
-        break;
-    case HANDOVER_RETURN_AND_ABORT:
-        send_abort(link);
-        break;
-    case HANDOVER_ROLL_BACK:
-        roll_back(link);
-        break;
-    case HANDOVER_DONE:
-        report_end(link, true, true);
-        break;
-    case HANDOVER_FAILED:
-        report_end(link, false, false);
-        break;
-    case HANDOVER_BREAK:
-        link->carrier->ops->fail(link->carrier, "the peer broke the rules of the handover");
-        break;
-    case HANDOVER_NOTHING:
-        break;
-    }
+    link_attach_rings(link);
+    marks = link_switch_all(link, link->handover.to);
+    link_send_pieces(link, WIRE_FENCE, 0, &marks, 1);
 }
+
+static void send_drained(struct link *link)
+{
+    link_send(link, WIRE_DRAINED, 0, 0, NULL, 0);
+}
+
+static void commit(struct link *link)
+{
+    if (link->handover.path == WIRE_PATH_TCP)
+        let_go_of_region(link);
+}
+
+static void send_commit(struct link *link)
+{
+    link_send(link, WIRE_COMMIT, 0, 0, NULL, 0);
+}
+
+static void send_release(struct link *link)
+{
+    link_send(link, WIRE_RELEASE, 0, 0, NULL, 0);
+}
+
+static void done(struct link *link)
+{
+    report_end(link, true, true);
+}
+
+static void failed(struct link *link)
+{
+    report_end(link, false, false);
+}
+
+static void break_off(struct link *link)
+{
+    if (link->carrier)
+        link->carrier->ops->fail(link->carrier, "the peer broke the rules of the handover");
+}
+
+static void (*const acts[])(struct link *link) = {
+    [HANDOVER_SEND_PREPARE] = send_prepare,
+    [HANDOVER_SEND_PREPARED] = send_prepared,
+    [HANDOVER_SWITCH_AND_FENCE] = switch_and_fence,
+    [HANDOVER_SEND_DRAINED] = send_drained,
+    [HANDOVER_COMMIT] = commit,
+    [HANDOVER_SEND_COMMIT] = send_commit,
+    [HANDOVER_SEND_RELEASE] = send_release,
+    [HANDOVER_RETURN_AND_ABORT] = send_abort,
+    [HANDOVER_ROLL_BACK] = roll_back,
+    [HANDOVER_DONE] = done,
+    [HANDOVER_FAILED] = failed,
+    [HANDOVER_BREAK] = break_off,
+};
 
 /* Nothing of an attempt is under way any more: what it held up may go on. */
 static void settle(struct link *link)
@@ -154,7 +172,8 @@ void link_handover_step(struct link *link, struct handover_event event)
     if (!was_running && handover_running(&link->handover))
         note_start(link);
     for (int i = 0; i < HANDOVER_ACTIONS_MAX; i++)
-        act(link, step.actions[i]);
+        if (step.actions[i] != HANDOVER_NOTHING)
+            acts[step.actions[i]](link);
     if (event.input == HANDOVER_EXPIRED && link->attempt.wanted)
         report_end(link, link->handover.phase == HANDOVER_COMMITTED, false);
     if (was_running && !handover_running(&link->handover))
