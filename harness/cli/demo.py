@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,7 @@ def demo(seed: Seed = None, seconds: Seconds = 4.0, run_id: RunId = "") -> None:
     if inside.is_inside():
         raise typer.Exit(_inner_half(run_id, seed or 0, seconds))
     inside.stop_at_first_signal()
+    os.environ[leftovers.MARK] = secrets.token_hex(8)
     before = leftovers.snapshot()
     run = _new_run(secrets.randbits(31) if seed is None else seed, seconds)
     console, error = Console(), None

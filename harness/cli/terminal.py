@@ -49,7 +49,7 @@ def _raw_terminal() -> Iterator[None]:
         return
     saved = termios.tcgetattr(sys.stdin)
     try:
-        tty.setraw(sys.stdin)
+        tty.setraw(sys.stdin, termios.TCSADRAIN)  # not FLUSH: what was typed ahead counts
         yield
     finally:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, saved)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -126,6 +127,7 @@ def await_event(folder: Callable[[], Path | None], name: str, process: run.Proce
 @contextmanager
 def nothing_left(settle: float = 20.0) -> Iterator[None]:
     """What the block starts must be gone after it."""
+    os.environ[leftovers.MARK] = secrets.token_hex(8)
     before = leftovers.snapshot()
     yield
     clock.wait_until(
