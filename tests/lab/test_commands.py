@@ -35,7 +35,8 @@ def test_a_stock_program_talks_to_another_guest_and_streams_shows_it(lasting: Us
     lasting.ok("exec", "g2", "--", "sh", "-c", serve)
     talk = (
         "for i in $(seq 100); do [ -S /run/domsock/g2/chat ] && break; sleep 0.1; done;"
-        "setsid /usr/bin/sh -c '(echo hello; sleep 60) | nc -U /run/domsock/g2/chat' >/dev/null 2>&1 &"
+        "setsid /usr/bin/sh -c '(echo hello; sleep 60) | nc -U /run/domsock/g2/chat' "
+        ">/dev/null 2>&1 &"
     )
     lasting.ok("exec", "g1", "--", "sh", "-c", talk)
     clock.wait_until(
