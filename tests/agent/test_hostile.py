@@ -37,14 +37,25 @@ def on_shm(pair: Pair) -> Pair:
     return pair
 
 
-def test_a_region_that_changes_under_the_streams(on_shm: Pair) -> None:
+def test_a_region_that_vanishes_under_the_streams(on_shm: Pair) -> None:
     ((client, server),) = open_streams(on_shm, 1)
     region = map_region(on_shm.region[0])
     region[24:40] = bytes(16)  # the nonce
-    client.sendall(b"into the void")
-    assert server.recv(100) == b""
+    client.sendall(b"not into the void")
+    assert server.recv(100) == b"not into the void"
     for agent in (on_shm.g1, on_shm.g2):
-        assert agent.call("ping")["ok"]
+        wait_until(lambda a=agent: a.link()["path"] == "tcp", "the link goes on by tcp")
+        assert "the region has vanished" in agent.log.read_text()
+
+
+def test_a_region_that_vanishes_under_load(on_shm: Pair) -> None:
+    flows = both_ways(open_streams(on_shm, 8))
+    wait_until(lambda: all(flow.checked > 1 << 20 for flow in flows), "all flows move")
+    region = map_region(on_shm.region[0])
+    region[:] = bytes(len(region))  # what an unplugged device reads
+    wait_until(lambda: on_shm.g1.link()["path"] == "tcp", "the link goes on by tcp")
+    for flow in flows:
+        flow.finish()
 
 
 def test_scribbling_all_over_the_region(on_shm: Pair) -> None:

@@ -32,7 +32,7 @@ static const char *prepare_fault(const struct link *link, const struct wire_prep
         return "the link is on that path already";
     if (prepare->to == WIRE_PATH_TCP)
         return NULL;
-    if (!link->attached)
+    if (!link->attached || !view_trusted(&link->view))
         return "no region is attached here";
     if (memcmp(prepare->nonce, link->view.nonce, sizeof(prepare->nonce)) != 0)
         return "another region is attached here";

@@ -97,6 +97,8 @@ void link_up(struct link *link, struct carrier *carrier, uint64_t peer_incarnati
         forget_peer(link, peer_incarnation);
     link->carrier = carrier;
     link->synced = false;
+    for (uint32_t i = 0; i < link->count; i++)
+        link->streams[i]->rx.missing = false;
     resync_send(link);
 }
 

@@ -91,6 +91,7 @@ struct link {
     struct handover handover;
     struct link_handover attempt;
     bool attached;
+    bool region_lost; /* the view shows something else now; anonymous pages are in its place */
     struct view view;
     uint32_t mbps;
     struct slots slots; /* lower id only */
@@ -118,6 +119,9 @@ bool link_may_open(const struct link *link);
 void link_export(struct link *link, const char *name, bool present);
 void link_exports_synced(struct link *link);
 void link_reset_streams(struct link *link, const char *reason);
+
+/* The one reason for which a link ends its own connection: to say RESYNC. */
+#define LINK_FETCH_MISSING "bytes that were lost with the region must be sent again"
 
 /* Region and path. */
 enum { LINK_ALREADY = 1, LINK_BUSY = 2, LINK_NO_REGION = 3 }; /* to be handled */

@@ -36,6 +36,17 @@ static void roll_back(struct link *link)
             stream_roll_back(link->streams[i], old_path(link));
 }
 
+/* Bytes that were lost with a region are sent again after the next RESYNC: have one. */
+static void fetch_missing(struct link *link)
+{
+    bool missing = false;
+
+    for (uint32_t i = 0; i < link->count; i++)
+        missing |= link->streams[i]->rx.missing;
+    if (missing && link->carrier)
+        link->carrier->ops->fail(link->carrier, LINK_FETCH_MISSING);
+}
+
 /* Every receiving direction has drained its ring: the region can go. */
 static void let_go_of_region(struct link *link)
 {
@@ -148,8 +159,10 @@ static void (*const acts[])(struct link *link) = {
 /* Nothing of an attempt is under way any more: what it held up may go on. */
 static void settle(struct link *link)
 {
-    if (link->handover.path == WIRE_PATH_TCP)
+    if (link->handover.path == WIRE_PATH_TCP) {
         link_drop_slots(link);
+        fetch_missing(link);
+    }
     if (!link->synced)
         return;
     link_advance_opens(link);
@@ -213,7 +226,7 @@ int link_hand_over(struct link *link, enum wire_path to, uint32_t deadline_ms)
         return to == (attempt->wanted ? attempt->to : link->handover.to) ? 0 : LINK_BUSY;
     if (to == link->handover.path && !handover_running(&link->handover))
         return LINK_ALREADY;
-    if (to == WIRE_PATH_SHM && !link->attached)
+    if (to == WIRE_PATH_SHM && (!link->attached || !view_trusted(&link->view)))
         return LINK_NO_REGION;
     attempt->wanted = true;
     attempt->to = to;
@@ -228,6 +241,7 @@ void link_attach(struct link *link, const struct view *view, uint32_t mbps)
     link->view = *view;
     link->mbps = mbps;
     link->attached = true;
+    link->region_lost = false;
 }
 
 int link_detach(struct link *link)

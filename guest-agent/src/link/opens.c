@@ -38,7 +38,7 @@ static bool on_shm(const struct link *link)
 
 static void take_slot(struct link *link, struct stream *stream)
 {
-    if (!link->lower || !on_shm(link) || stream->slot.size)
+    if (!link->lower || !on_shm(link) || stream->slot.size || link->region_lost)
         return;
     if (slots_take(&link->slots, stream->window, &stream->slot) < 0)
         return; /* no room: by tcp, then */

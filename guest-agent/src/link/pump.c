@@ -2,14 +2,17 @@
  * neither a fast stream nor a stalled program holds up the others. */
 #include "link/internal.h"
 
+#include "base/log.h"
+
 #define LINK_RECHECK_US 200000u /* a lost kick costs no more than this */
-#define LINK_LONELY_US 50000u   /* on shm with no connection to be kicked through */
+#define RESCUE_DEADLINE_MS 10000u
+#define LINK_LONELY_US 50000u /* on shm with no connection to be kicked through */
 
 static enum stream_result receive(struct link *link, struct stream *stream)
 {
-    enum stream_result taken = stream_take_ring(stream, &link->view);
-    enum stream_result written;
+    enum stream_result taken, written;
 
+    taken = link->region_lost ? STREAM_STILL : stream_take_ring(stream, &link->view);
     if (taken == STREAM_BROKEN)
         return STREAM_BROKEN;
     written = stream_write_program(stream);
@@ -46,12 +49,14 @@ static enum stream_result look_for_acks(struct link *link, struct stream *stream
     struct stream_tx *tx = &stream->tx;
     uint64_t acked = tx->fifo.start;
 
-    if (tx->path == WIRE_PATH_SHM && fifo_length(&tx->fifo)) {
-        if (ring_tx_look(&tx->ring, tx->sent_max) == RING_VIOLATION) {
+    if (tx->path == WIRE_PATH_SHM && fifo_length(&tx->fifo) && !link->region_lost) {
+        int seen = ring_tx_look(&tx->ring, tx->sent_max);
+
+        if (seen == RING_VIOLATION && view_trusted(&link->view)) {
             stream->fault = "the peer's consumer index is impossible";
             return STREAM_BROKEN;
         }
-        acked = tx->ring.consumed;
+        acked = seen == RING_VIOLATION || !view_trusted(&link->view) ? acked : tx->ring.consumed;
     }
     return stream_acked(stream, acked, link->loop->now_us);
 }
@@ -102,14 +107,36 @@ static void kick(struct link *link)
     link->kicked_us = link->loop->now_us;
 }
 
+/* A region that went away unannounced is left by a handover; until then nothing touches it. What
+ * lay in it unread is sent again: the sender still has it. */
+static void watch_region(struct link *link)
+{
+    bool used = link->handover.path == WIRE_PATH_SHM || handover_running(&link->handover);
+
+    if (used && link->attached && !link->region_lost && !view_trusted(&link->view)) {
+        log_error("link %u: the region has vanished or changed; going on by tcp", link->peer_id);
+        link->region_lost = true;
+        shm_disown(&link->view);
+        link->attempt.reason = "the region has vanished";
+        link_handover_step(link, (struct handover_event){.input = HANDOVER_EXPIRED});
+    }
+    if (link->region_lost && link->handover.path == WIRE_PATH_SHM && link->synced &&
+        !handover_running(&link->handover) && !link->attempt.wanted)
+        link_hand_over(link, WIRE_PATH_TCP, RESCUE_DEADLINE_MS);
+}
+
 bool link_pump(struct link *link)
 {
     bool moved = false;
+
+    watch_region(link);
 
     for (uint32_t i = 0; i < link->count; i++)
         moved |= pump_stream(link, link->streams[(link->turn + i) % link->count]);
     link->turn++;
     link_reap(link);
+    if (moved && link->handover.path == WIRE_PATH_SHM)
+        view_beat(&link->view, link->lower);
     if (link->kick_due)
         kick(link);
     if (link->carrier)
@@ -166,7 +193,7 @@ uint64_t link_sleep(struct link *link)
         struct stream *stream = link->streams[i];
         uint64_t own;
 
-        if (stream->state != STREAM_OPEN)
+        if (stream->state != STREAM_OPEN || link->region_lost)
             continue;
         if (rx_interrupted(stream) || tx_interrupted(stream))
             return 0;

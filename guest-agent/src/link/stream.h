@@ -52,6 +52,7 @@ struct stream_rx {
     uint64_t fin;
     enum wire_path path;
     struct ring_rx ring;
+    bool missing; /* bytes were lost with a region: what comes behind them is sent again, too */
     bool fin_known;
     bool fin_delivered;
     bool ack_due;

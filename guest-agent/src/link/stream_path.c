@@ -26,7 +26,8 @@ static void copy_from_ring(struct stream *stream, uint64_t offset, uint32_t leng
     }
 }
 
-/* Copies [received, to) out of the ring; the bytes count only if the view is right afterwards. */
+/* Copies [received, to) out of the ring; the bytes count only if the view is right afterwards. If
+ * not, the link will notice: nothing is lost, the peer still has the bytes. */
 static enum stream_result take(struct stream *stream, const struct view *view, uint64_t to)
 {
     struct fifo *fifo = &stream->rx.fifo;
@@ -35,7 +36,7 @@ static enum stream_result take(struct stream *stream, const struct view *view, u
         return STREAM_STILL;
     copy_from_ring(stream, fifo->end, (uint32_t)(to - fifo->end));
     if (!view_trusted(view))
-        return broken(stream, "the region under the stream has vanished or changed");
+        return STREAM_STILL;
     fifo->end = to;
     return STREAM_MOVED;
 }
@@ -48,8 +49,8 @@ enum stream_result stream_take_ring(struct stream *stream, const struct view *vi
     if (rx->path != WIRE_PATH_SHM)
         return STREAM_STILL;
     if (ring_rx_look(&rx->ring) == RING_VIOLATION)
-        return broken(stream, view_trusted(view) ? "the peer's producer index is impossible"
-                                                 : "the region has vanished or changed");
+        return view_trusted(view) ? broken(stream, "the peer's producer index is impossible")
+                                  : STREAM_STILL;
     to = rx->ring.produced;
     if (to <= rx->fifo.end)
         return STREAM_STILL;
@@ -68,6 +69,8 @@ enum stream_result stream_receive(struct stream *stream, uint64_t offset, const 
 
     if (stream->rx.path != WIRE_PATH_TCP)
         return broken(stream, "data came on a path that the stream does not use");
+    if (offset > fifo->end && stream->rx.missing)
+        return STREAM_STILL;
     if (offset > fifo->end)
         return broken(stream, "a gap: bytes are missing before the received data");
     if (length > fifo->size || offset + length > fifo->start + fifo->size)
@@ -134,7 +137,7 @@ enum stream_result stream_give_ring(struct stream *stream, const struct view *vi
         offset += pieces[i].iov_len;
     }
     if (!view_trusted(view))
-        return broken(stream, "the region under the stream has vanished or changed");
+        return STREAM_STILL;
     mark_sent(stream, length);
     ring_tx_publish(&tx->ring, tx->sent);
     *kick = *kick || ring_tx_other_asleep(&tx->ring);
@@ -232,12 +235,11 @@ enum stream_result stream_switch_rx(struct stream *stream, enum wire_path to, ui
         return STREAM_STILL;
     if (offset > fifo->start + fifo->size)
         return broken(stream, "the peer changed the path at an impossible offset");
-    if (to == WIRE_PATH_SHM && offset > fifo->end)
+    if (to == WIRE_PATH_SHM && offset > fifo->end && !stream->rx.missing)
         return broken(stream, "a gap: bytes are missing before the change of path");
     if (to == WIRE_PATH_TCP && offset > fifo->end) {
         *drained += offset - fifo->end;
-        if (take(stream, view, offset) == STREAM_BROKEN)
-            return STREAM_BROKEN;
+        stream->rx.missing |= take(stream, view, offset) != STREAM_MOVED;
     }
     if (to == WIRE_PATH_SHM)
         ring_rx_advance(&stream->rx.ring, fifo->start);

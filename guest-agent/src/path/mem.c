@@ -37,8 +37,7 @@ static void mem_flush(struct carrier *carrier)
 
 static void mem_fail(struct carrier *carrier, const char *reason)
 {
-    (void)reason;
-    from_carrier(carrier)->failed = true;
+    from_carrier(carrier)->gave_up = reason;
 }
 
 static const struct carrier_ops mem_ops = {

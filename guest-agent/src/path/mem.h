@@ -12,7 +12,8 @@ struct mem_end {
     struct queue in;
     const struct carrier_user *user_ops;
     void *user;
-    bool failed;
+    bool failed;         /* a message was refused, or too much was queued */
+    const char *gave_up; /* the user ended it itself */
 };
 
 void mem_pair_init(struct mem_end ends[2]);

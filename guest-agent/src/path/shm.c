@@ -124,12 +124,17 @@ int shm_map(struct view *view, const char *file, const uint8_t nonce[REGION_NONC
     return file ? map_file(view, file, why) : map_any_device(view, why);
 }
 
+void shm_disown(struct view *view)
+{
+    mmap(view->base, view->size, PROT_READ | PROT_WRITE,
+         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+}
+
 void shm_unmap(struct view *view)
 {
     if (!view->base)
         return;
-    mmap(view->base, view->size, PROT_READ | PROT_WRITE,
-         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    shm_disown(view);
     munmap(view->base, view->size);
     view->base = NULL;
 }

@@ -8,8 +8,9 @@
 #define SHM_WHY_MAX 160
 int shm_map(struct view *view, const char *file, const uint8_t nonce[REGION_NONCE_SIZE],
             char why[SHM_WHY_MAX]);
-/* Anonymous pages take the place first: a stale mapping of an unplugged device would write into
+/* Puts anonymous pages in the place: a stale mapping of an unplugged device would write into
  * whatever is plugged in there next. */
+void shm_disown(struct view *view);
 void shm_unmap(struct view *view);
 
 /* MB/s of writing into the region and reading back, measured for a few milliseconds on a place

@@ -1,0 +1,81 @@
+/* The programs of a simulation: they write and read at random, and know every byte by its offset.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#define STREAMS 12
+
+/* One program at one end of a stream. */
+struct program {
+    int fd;
+    uint64_t written;
+    uint64_t read;
+    bool shut;
+    bool ended;
+};
+
+static struct program programs[STREAMS][2]; /* [][0] opened the stream */
+static uint64_t random_state;
+static uint32_t seed;
+
+static uint32_t pick(uint32_t below)
+{
+    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(random_state >> 33) % below;
+}
+
+static uint8_t byte_at(int stream, int direction, uint64_t offset)
+{
+    uint64_t mixed = (offset + 1) * 0x9e3779b97f4a7c15u ^ (uint64_t)(stream * 2 + direction) << 32;
+
+    return (uint8_t)(mixed >> 29 ^ mixed >> 47);
+}
+
+static void program_write(int stream, int which)
+{
+    struct program *program = &programs[stream][which];
+    uint8_t bytes[8192];
+    size_t length = 1 + pick(sizeof(bytes));
+    ssize_t put;
+
+    if (program->fd < 0 || program->shut)
+        return;
+    for (size_t i = 0; i < length; i++)
+        bytes[i] = byte_at(stream, which, program->written + i);
+    put = send(program->fd, bytes, length, MSG_NOSIGNAL);
+    if (put > 0)
+        program->written += (uint64_t)put;
+}
+
+static void program_read(int stream, int which)
+{
+    struct program *program = &programs[stream][which];
+    uint8_t bytes[16384];
+    ssize_t got = program->fd < 0 ? -1 : recv(program->fd, bytes, 1 + pick(sizeof(bytes)), 0);
+
+    if (got == 0)
+        program->ended = true;
+    for (ssize_t i = 0; i < got; i++) {
+        if (bytes[i] == byte_at(stream, 1 - which, program->read + (uint64_t)i))
+            continue;
+        fprintf(stderr, "seed %u: stream %d: wrong byte at %llu\n", seed, stream,
+                (unsigned long long)program->read + (unsigned long long)i);
+        exit(1);
+    }
+    program->read += got > 0 ? (uint64_t)got : 0;
+}
+
+static void program_shut(int stream, int which)
+{
+    struct program *program = &programs[stream][which];
+
+    if (program->fd < 0 || program->shut)
+        return;
+    shutdown(program->fd, SHUT_WR);
+    program->shut = true;
+}
