@@ -23,7 +23,7 @@
 #define STEPS 6000
 #define SETTLE_TURNS 20000
 #define REGION_SIZE (4u << 20)
-#define SEEDS 60
+#define SEEDS 150
 
 struct side {
     struct loop loop;
