@@ -273,9 +273,13 @@ class Pair:
         return agent.call("handover", peer=peer, to=to, deadline_ms=deadline_ms)
 
     def stop(self) -> None:
-        """End everything."""
-        for agent in (self.g1, self.g2):
-            if agent.process.poll() is None:
+        """End everything, also what does not want to."""
+        running = [agent for agent in (self.g1, self.g2) if agent.process.poll() is None]
+        try:
+            for agent in running:
                 status = agent.stop()
                 assert status == 0, f"{agent.name} ended with {status}"
-        self.proxy.stop()
+        finally:
+            for agent in running:
+                agent.process.kill()
+            self.proxy.stop()

@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -180,27 +181,33 @@ class Port:
                     return dict(json.loads(line))
 
 
-def test_the_same_protocol_on_a_port(folder: Path) -> None:
-    port = Port()
+@pytest.fixture
+def port() -> Port:
+    return Port()
+
+
+@pytest.fixture
+def g7(folder: Path, port: Port) -> Iterator[Agent]:
     agent = Agent(folder, "g7", 7, "--ctl", port.path)
-    assert port.call("hello")["name"] == "g7"
+    yield agent
+    assert agent.stop() == 0
+
+
+def test_the_same_protocol_on_a_port(port: Port, g7: Agent) -> None:
+    assert port.call("hello")["name"] == g7.name
     os.write(port.master, b'{"id":1,"op"')  # half a request ...
     os.write(port.master, b"\n")  # ... which a reopened port's first newline ends
     assert port.call("ping")["ok"]
-    assert agent.stop() == 0
 
 
-def test_a_port_that_hangs_up_costs_no_processor_time(folder: Path) -> None:
-    port = Port()
-    agent = Agent(folder, "g7", 7, "--ctl", port.path)
+def test_a_port_that_hangs_up_costs_no_processor_time(port: Port, g7: Agent) -> None:
     assert port.call("ping")["ok"]
-    before = agent.cpu_s()
+    before = g7.cpu_s()
     os.close(port.master)
-    wait_until(lambda: "other side is closed" in agent.log.read_text(), "the agent notices")
+    wait_until(lambda: "other side is closed" in g7.log.read_text(), "the agent notices")
     for _ in range(200):
-        agent.call("ping")
-    assert agent.cpu_s() - before < 0.2
-    assert agent.stop() == 0
+        g7.call("ping")
+    assert g7.cpu_s() - before < 0.2
 
 
 def test_stopping_leaves_nothing_behind(pair: Pair) -> None:

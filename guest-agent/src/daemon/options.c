@@ -14,7 +14,7 @@ static const char usage[] =
     "  --name     this domain's name: letters, digits, '-', '_' and '.'\n"
     "  --id       this domain's id, 3 or more\n"
     "  --run-dir  where sockets are (default /run/domsock)\n"
-    "  --ctl      a character device with the harness at its other end\n"
+    "  --ctl      a character device with the harness at its other end (default: none)\n"
     "  --listen   where peers' agents connect (default 0.0.0.0:7777; port 0: any free one)\n"
     "  --log      a file to append to (default: standard error)\n"
     "  --memory   MiB that all streams' windows may use together (default 8)\n"
@@ -70,7 +70,7 @@ static int set(struct options *options, int letter, const char *text)
         options->run_dir = text;
         return strlen(text) < AGENT_PATH_MAX - 64 ? 0 : -EINVAL;
     case 'c':
-        options->ctl = text;
+        options->ctl = strcmp(text, "none") ? text : NULL;
         return 0;
     case 'l':
         return parse_listen(options, text);
