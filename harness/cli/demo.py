@@ -25,6 +25,7 @@ from harness.images.micro import build_micro
 from harness.model.result import Summary
 from harness.model.topology import lab_topology
 from harness.testbed import record
+from harness.testbed.lock import exclusive
 
 Seed = Annotated[int | None, typer.Option(help="Repeat a run's byte patterns.")]
 Seconds = Annotated[float, typer.Option(help="How long each path is held, in seconds.", min=0.2)]
@@ -84,7 +85,7 @@ def _outer_half(run: Run, console: Console) -> int:
     progress.watch(events)
     topology = lab_topology().model_copy(update={"name": run.name})
     try:
-        with outside.exclusive(run.name):
+        with exclusive(run.name):
             try:
                 _, lab = outside.start(topology, events)
                 progress.stop()

@@ -14,6 +14,7 @@ from harness.cli.main import app
 from harness.cli.progress import Progress
 from harness.cli.terminal import converse
 from harness.events import EventLog
+from harness.testbed.lock import exclusive
 
 Guest = Annotated[str, typer.Argument(help="Guest.")]
 EXEC_SECONDS = 3600.0
@@ -46,10 +47,11 @@ def migrate(
 ) -> None:
     """Move a guest to another host; its open streams carry on."""
     console, events = Console(), EventLog()
-    with inside.connected(testbed, events) as running:
+    inside.enter(testbed)
+    inside.stop_at_first_signal()
+    with exclusive(testbed), inside.connected(testbed, events) as running:
         progress = Progress(console)
         progress.watch(events)
-        inside.stop_at_first_signal()
         try:
             moved = running.migrate(guest, to, bandwidth_mib=bandwidth)
         finally:

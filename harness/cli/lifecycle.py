@@ -20,6 +20,7 @@ from harness.model.topology import Topology, lab_topology
 from harness.model.topology_text import parse
 from harness.testbed import record, sweep
 from harness.testbed.apply import apply
+from harness.testbed.lock import exclusive
 
 TopologyFile = Annotated[Path | None, typer.Argument(help="Topology file; default: the lab.")]
 Name = Annotated[str, typer.Argument(help="Testbed.")]
@@ -46,7 +47,7 @@ def up(topology: TopologyFile = None) -> None:
     events = EventLog()
     progress = Progress(console)
     progress.watch(events)
-    with outside.exclusive(wanted.name):
+    with exclusive(wanted.name):
         outside.refuse_if_up(wanted.name)
         outside.check_machine(wanted)
         try:
@@ -82,7 +83,7 @@ def _apply_inside(name: str) -> None:
 @app.command()
 def down(name: Name = "lab") -> None:
     """Take a testbed down; nothing of it is left."""
-    with outside.exclusive(name):
+    with exclusive(name):
         if not record.folder_of(name).exists():
             known = ", ".join(record.names()) or "none"
             raise UsageError(f"there is no testbed {name!r}", why=f"known: {known}")
@@ -95,7 +96,7 @@ def down(name: Name = "lab") -> None:
 def gc() -> None:
     """Sweep what crashed runs left: only what carries a testbed's id and an owner record."""
     console = Console()
-    report = sweep.sweep(outside.exclusive, lambda name: outside.stop(name, EventLog()))
+    report = sweep.sweep(exclusive, lambda name: outside.stop(name, EventLog()))
     for line in report.swept:
         console.print(f"[green]swept[/] {line}", highlight=False)
     for line in report.left:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-import filelock
 
 from harness import config, run
 from harness.cli import inside
@@ -29,24 +25,6 @@ def check_machine(topology: Topology) -> None:
             f"{failed.name}: {failed.found}", why=failed.why, fix=failed.fix or "testbed doctor"
         )
     capacity.check(topology)
-
-
-@contextmanager
-def exclusive(name: str) -> Iterator[None]:
-    """Hold the testbed of that name: nobody else brings it up, takes it down or sweeps it."""
-    root = config.state_dir() / "locks"
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = filelock.FileLock(root / f"{name}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise UsageError(
-            f"another command is working on {name} now", fix="wait for it, or end it"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def refuse_if_up(name: str) -> None:

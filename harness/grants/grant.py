@@ -98,12 +98,16 @@ class Grant:
         return self.high if member is self.low else self.low
 
     def recover(self) -> None:
-        """Learn from the members which region they share; after a restart of the harness."""
-        name = self.low.regions().get(self.alias_for(self.low))
-        if name:
-            host = self.low.place.host
-            self.region, self._region_host = Region.load(host, name), host
-            self.generation = self.region.generation
+        """Learn from the members which region they share; after a restart of the harness.
+
+        A region that only one of them has, or that has no record, is no longer shared: `share`
+        takes it away before it makes another.
+        """
+        names = {member.regions().get(self.alias_for(member)) for member in (self.low, self.high)}
+        name, host = names.pop(), self.low.place.host
+        if not names and name and self.together:
+            self.region = Region.load(host, name)
+            self._region_host = host if self.region else None
 
     def introduce(self) -> None:
         """Tell both agents of each other, and wait until their link is up."""
@@ -158,6 +162,7 @@ class Grant:
         pair = (self.low.name, self.high.name)
         region = Region.fresh(self.testbed, pair, ids, self.spec.size, self.generation)
         host = self.low.place.host
+        self._both(self._unplug_stale)
         region.create(host)
         self.region, self._region_host = region, host
         self._both(self._plug)
@@ -165,6 +170,11 @@ class Grant:
     def _next_generation(self) -> int:
         """Higher than any before: each one costs the link an epoch, which its agents remember."""
         return max(self.generation, int(self.link_of(self.low).get("epoch", 0))) + 1
+
+    def _unplug_stale(self, member: Member) -> None:
+        """Take away what a command that was killed half way left plugged."""
+        if self.alias_for(member) in member.regions():
+            self._unplug(member)
 
     def _plug(self, member: Member) -> None:
         assert self.region is not None

@@ -34,9 +34,12 @@ class Region:
         return cls(testbed, pair, ids, size, generation, secrets.token_hex(16))
 
     @classmethod
-    def load(cls, host: Host, name: str) -> Region:
-        """The region of that file name, from its owner record on the host."""
-        fields = json.loads(host.run(["cat", f"{RECORDS}/{name}.json"]).stdout)
+    def load(cls, host: Host, name: str) -> Region | None:
+        """The region of that file name, from its owner record on the host; None without one."""
+        record = host.run(["cat", f"{RECORDS}/{name}.json"], check=False)
+        if record.returncode:
+            return None
+        fields = json.loads(record.stdout)
         pair, ids = tuple(fields.pop("pair")), tuple(fields.pop("ids"))
         return cls(pair=pair, ids=ids, **fields)
 

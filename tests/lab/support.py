@@ -98,17 +98,18 @@ class User:
 def controller(process: run.Process) -> psutil.Process:
     """The testbed command itself, below runuser if there is one."""
     top = psutil.Process(process.pid)
-    candidates = [top, *top.children(recursive=True)]
-    return next(
-        p
-        for p in candidates
-        if any("testbed" in word for word in p.cmdline()[:3]) and "runuser" not in p.cmdline()[0]
-    )
+    family = [top, *top.children(recursive=True)]
+    return next(p for p in family if "runuser" not in p.cmdline()[0])
 
 
-def kill(process: run.Process, number: signal.Signals) -> None:
-    """Send a signal to the testbed command."""
-    controller(process).send_signal(number)
+def press_ctrl_c(process: run.Process) -> None:
+    """As a terminal does: SIGINT to every process of the foreground group."""
+    os.killpg(process.pid, signal.SIGINT)
+
+
+def kill(process: run.Process) -> None:
+    """SIGKILL of the testbed command alone."""
+    controller(process).kill()
 
 
 def await_event(folder: Callable[[], Path | None], name: str, process: run.Process) -> bool:

@@ -3,7 +3,6 @@ share memory again."""
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +14,7 @@ from harness import clock, run
 from harness.hosts.lab.lab import Lab
 from harness.traffic import oracle
 from harness.traffic.oracle import Kind, parse_report
-from tests.lab.support import User, kill
+from tests.lab.support import User, press_ctrl_c
 
 SLOW = "2"  # MiB/s: slow enough to act while the migration runs
 NAMES: tuple[tuple[str, Kind], ...] = (("r1", "unix"), ("r2", "netcat"))
@@ -62,11 +61,18 @@ class Streams:
             self._await(lambda n=name: self.verified(n) > before[n] + 100_000, f"more on {name}")
 
     def stop(self) -> None:
-        for guest in ("g1", "g2"):
-            self.user.run("exec", guest, "--", "pkill", "-TERM", "oracle")
+        """Servers end first: a listening netcat leaves when its peer has ended."""
+        self.user.run("exec", "g2", "--", "pkill", "-TERM", "oracle")
+        for name, _ in NAMES:
+            self._await(lambda n=name: self._ended("g1", n), f"the end mark on {name}")
+        self.user.run("exec", "g1", "--", "pkill", "-TERM", "oracle")
         for guest in ("g1", "g2"):
             for name, _ in NAMES:
                 self._await(lambda g=guest, n=name: self._report(g, n).final, f"{name} to end")
+
+    def _ended(self, guest: str, name: str) -> bool:
+        report = self._report(guest, name)
+        return bool(report.final or report.samples[-1].ended)
 
     def finals(self) -> list[dict[str, Any]]:
         return [self._report(guest, name).final for guest in ("g1", "g2") for name, _ in NAMES]
@@ -89,18 +95,21 @@ def lab_of(user: User) -> Lab:
     return lab
 
 
-def qemus(user: User) -> list[psutil.Process]:
-    """The QEMU processes of this testbed's lab."""
-    lab = psutil.Process(lab_of(user).record.init.pid)
-    return [p for p in lab.children(recursive=True) if "qemu-system" in p.name()]
+def incoming(user: User) -> psutil.Process | None:
+    """The QEMU in this testbed's lab that waits for a guest."""
+    for process in psutil.Process(lab_of(user).record.init.pid).children(recursive=True):
+        try:
+            if "-incoming" in process.cmdline():
+                return process
+        except (psutil.ZombieProcess, psutil.NoSuchProcess):
+            continue
+    return None
 
 
 def await_migration(user: User) -> psutil.Process:
-    """The QEMU that waits for g1 on the destination, once memory is on its way."""
+    """Wait until the destination's QEMU is there."""
     return clock.wait_until(
-        lambda: next((p for p in qemus(user) if "-incoming" in p.cmdline()), None),
-        within=60,
-        what="the destination's QEMU",
+        lambda: incoming(user), within=60, what="the destination's QEMU", every=0.05
     )
 
 
@@ -116,7 +125,7 @@ def back_on_the_source(user: User, streams: Streams) -> None:
 def test_aborted(lasting: User, streams: Streams) -> None:
     with lasting.started("migrate", "g1", "--to", "h2", "--bandwidth", SLOW) as command:
         await_migration(lasting)
-        kill(command, signal.SIGINT)
+        press_ctrl_c(command)
         assert run.wait(command, 90) == 130
     back_on_the_source(lasting, streams)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import run
-from tests.lab.support import User, await_event, kill, nothing_left
+from tests.lab.support import User, await_event, kill, nothing_left, press_ctrl_c
 
 # In the order they come. Checked against a real run by `test_the_list_is_complete`.
 EVENTS = (
@@ -63,7 +63,7 @@ def interrupt_at(user: User, event: str, number: signal.Signals) -> None:
     with nothing_left(), user.started("demo", "--seconds", "0.3") as command:
         reached = await_event(lambda: folder(user), event, command)
         assert reached, f"the run never came to {event}"
-        kill(command, number)
+        press_ctrl_c(command) if number == signal.SIGINT else kill(command)
         code = run.wait(command, 60)
     if number == signal.SIGINT:
         assert code in (130, 0, 1)
