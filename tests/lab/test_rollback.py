@@ -62,10 +62,10 @@ class Streams:
 
     def stop(self) -> None:
         """Servers end first: a listening netcat leaves when its peer has ended."""
-        self.user.run("exec", "g2", "--", "pkill", "-TERM", "oracle")
+        self.user.run("exec", "g2", "--", "killall", "-TERM", "oracle")
         for name, _ in NAMES:
             self._await(lambda n=name: self._ended("g1", n), f"the end mark on {name}")
-        self.user.run("exec", "g1", "--", "pkill", "-TERM", "oracle")
+        self.user.run("exec", "g1", "--", "killall", "-TERM", "oracle")
         for guest in ("g1", "g2"):
             for name, _ in NAMES:
                 self._await(lambda g=guest, n=name: self._report(g, n).final, f"{name} to end")
