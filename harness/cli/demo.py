@@ -15,8 +15,9 @@ from harness import clock, config
 from harness.cli import inside, outside, show
 from harness.cli.main import app
 from harness.cli.progress import Progress
-from harness.demo import evidence, runner
+from harness.demo import evidence
 from harness.demo.job import JobSpec
+from harness.demo.runner import Runner
 from harness.demo.verdict import with_left_behind
 from harness.errors import TestbedError
 from harness.events import EventLog
@@ -118,7 +119,7 @@ def _inner_half(run_id: str, seed: int, seconds: float) -> int:
     progress.watch(events)
     image = build_micro(config.cache_dir(), config.REPOSITORY, events)
     try:
-        verdict = runner.run(found, inside.hosts_of(name), image, spec, events)
+        verdict = Runner(found, inside.hosts_of(name), image, spec, events).run()
     finally:
         progress.stop()
     return 0 if verdict.verdict == "pass" else 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree as ET
+
+from libvirt import libvirtError
 
 from harness.errors import TestbedError
 from harness.events import EventLog
@@ -13,27 +15,25 @@ from harness.guests import definition
 from harness.guests.guest import Guest
 from harness.hosts.base import Host
 from harness.model.result import Summary
-from harness.testbed.testbed import Testbed
 
 AGENT_LOG = "/var/log/domsockd.log"
 HOST_LOGS = "/var/log/libvirt"
 
 
-def collect(testbed: Testbed, folder: Path, events: EventLog) -> None:
+def collect(hosts: Sequence[Host], guests: Sequence[Guest], folder: Path, events: EventLog) -> None:
     """Consoles, agent logs, libvirt's and QEMU's logs. What cannot be had is said, not fatal."""
     with events.span("evidence"):
-        for guest in testbed.guests.values():
-            _try(partial(_agent_log, guest, folder), f"{guest.name}'s agent log", events)
-        for place in testbed.places.values():
-            _try(partial(_host_logs, place.host, folder), f"{place.name}'s logs", events)
-        for name in testbed.guests:
-            _join_consoles(name, folder)
+        for guest in guests:
+            attempt(partial(_agent_log, guest, folder), f"{guest.name}'s agent log", events)
+        for host in hosts:
+            attempt(partial(_host_logs, host, folder), f"{host.name}'s logs", events)
 
 
-def _try(step: Callable[[], None], what: str, events: EventLog) -> None:
+def attempt(step: Callable[[], None], what: str, events: EventLog) -> None:
+    """Do it, or say that `what` is missing from the evidence."""
     try:
         step()
-    except (TestbedError, OSError) as error:
+    except (TestbedError, OSError, libvirtError) as error:
         events.emit("evidence.missing", what=what, error=str(error))
 
 
@@ -44,34 +44,34 @@ def _agent_log(guest: Guest, folder: Path) -> None:
 
 
 def _host_logs(host: Host, folder: Path) -> None:
-    found = host.run(["find", HOST_LOGS, "-type", "f", "-size", "+0"]).stdout.split()
+    places = [HOST_LOGS, AGENT_LOG]
+    found = host.run(["find", *places, "-type", "f", "-size", "+0"], check=False).stdout.split()
     for remote in found:
-        local = folder / "hosts" / host.name / Path(remote).relative_to(HOST_LOGS)
+        local = folder / "hosts" / host.name / Path(remote).relative_to("/var/log")
         local.parent.mkdir(parents=True, exist_ok=True)
         host.get(remote, local)
 
 
-def _join_consoles(guest: str, folder: Path) -> None:
-    """One console file per guest: each host it lived on kept a part, in the order of writing."""
-    name = Path(definition.console_log(guest)).name
-    parts = sorted(folder.glob(f"hosts/*/**/{name}"))
-    texts = [
-        f"--- on {part.relative_to(folder).parts[1]}\n{part.read_text(errors='replace')}"
-        for part in parts
-    ]
-    (folder / f"console-{guest}.log").write_text("\n".join(texts))
-
-
-def consoles(testbed: Testbed, folder: Path) -> dict[str, str]:
-    """The text of each guest's console."""
-    files = {name: folder / f"console-{name}.log" for name in testbed.guests}
-    return {name: file.read_text() for name, file in files.items() if file.exists()}
+def consoles(guests: Sequence[str], folder: Path) -> dict[str, str]:
+    """Each guest's console, also written to one file: every host it lived on kept a part."""
+    texts = {}
+    for guest in guests:
+        name = Path(definition.console_log(guest)).name
+        parts = sorted(folder.glob(f"hosts/*/**/{name}"), key=lambda part: part.stat().st_mtime)
+        texts[guest] = "\n".join(
+            f"--- on {part.relative_to(folder).parts[1]}\n{part.read_text(errors='replace')}"
+            for part in parts
+        )
+        (folder / f"console-{guest}.log").write_text(texts[guest])
+    return texts
 
 
 def write_summary(summary: Summary, folder: Path) -> None:
     """summary.json and junit.xml."""
     text = summary.model_dump_json(indent=2, by_alias=True)
-    (folder / "summary.json").write_text(text + "\n")
+    fresh = folder / "summary.json.new"
+    fresh.write_text(text + "\n")
+    fresh.replace(folder / "summary.json")
     ET.ElementTree(junit(summary)).write(
         folder / "junit.xml", encoding="unicode", xml_declaration=True
     )

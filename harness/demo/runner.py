@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness import clock
-from harness.demo import evidence, job
-from harness.demo.job import JobSpec, Outcome
+from harness.demo import evidence, verdict
+from harness.demo.job import Job, JobSpec
+from harness.demo.versions import versions
 from harness.errors import TestbedError
 from harness.events import EventLog
 from harness.hosts.ssh import SshHost
@@ -14,40 +15,80 @@ from harness.images.image import Image
 from harness.model.result import Summary
 from harness.testbed.apply import apply
 from harness.testbed.record import TestbedRecord
-from harness.testbed.testbed import Testbed
 
 
-def run(
-    record: TestbedRecord,
-    hosts: Sequence[SshHost],
-    image: Image,
-    spec: JobSpec,
-    events: EventLog,
-) -> Summary:
-    """Bring the testbed up, do the job, collect the evidence, write the summary.
+class Runner:
+    """One run: bring up, do the job, collect the evidence, write the summary."""
 
-    Raises TestbedError when the testbed could not be brought up.
-    """
-    begun = clock.now()
-    testbed = apply(record, hosts, image, events)
-    outcome = Outcome()
-    try:
-        _attempt(testbed, spec, outcome)
-    finally:
-        versions = job.versions(testbed, list(testbed.guests))
-        evidence.collect(testbed, spec.folder, events)
-        summary = job.summarise(testbed, spec, outcome, versions, clock.now() - begun)
-        evidence.write_summary(summary, spec.folder)
-        testbed.close()
-    return summary
+    def __init__(
+        self,
+        record: TestbedRecord,
+        hosts: Sequence[SshHost],
+        image: Image,
+        spec: JobSpec,
+        events: EventLog,
+    ) -> None:
+        self.record, self.hosts, self.image = record, hosts, image
+        self.spec, self.events = spec, events
+        self.findings: list[str] = []
+        self.versions: dict[str, str] = {}
+        self.job: Job | None = None
 
+    def run(self) -> Summary:
+        """Run it. Raises TestbedError when the testbed broke; the summary then says so."""
+        begun = clock.now()
+        try:
+            self._bring_up_and_work()
+        except TestbedError as error:
+            self.findings.append(str(error))
+            raise
+        except KeyboardInterrupt:
+            self.findings.append("interrupted")
+            raise
+        finally:
+            summary = self._conclude(clock.now() - begun)
+        return summary
 
-def _attempt(testbed: Testbed, spec: JobSpec, outcome: Outcome) -> None:
-    try:
-        job.run(testbed, spec, outcome)
-    except TestbedError as error:
-        outcome.findings.append(str(error))
-        raise
-    except KeyboardInterrupt:
-        outcome.findings.append("interrupted")
-        raise
+    def _bring_up_and_work(self) -> None:
+        testbed = apply(self.record, self.hosts, self.image, self.events)
+        self.record, self.versions = testbed.record, versions(testbed)
+        self.job = Job(testbed, self.spec)
+        self.job.run()
+
+    def _conclude(self, seconds: float) -> Summary:
+        """Evidence and summary; what cannot be had any more is said, and hides no error."""
+        folder = self.spec.folder
+        guests = list(self.job.testbed.guests.values()) if self.job else []
+        if self.job:
+            evidence.attempt(self.job.judge, "the streams' reports", self.events)
+        evidence.collect(self.hosts, guests, folder, self.events)
+        consoles = evidence.consoles(tuple(self.record.topology.guests), folder)
+        summary = self._summary(consoles, seconds)
+        evidence.write_summary(summary, folder)
+        if self.job:
+            self.job.testbed.close()
+        return summary
+
+    def _summary(self, consoles: dict[str, str], seconds: float) -> Summary:
+        job = self.job
+        phases, streams = (job.phases, job.streams) if job else ([], [])
+        promises = verdict.findings(phases, streams, consoles) if job else []
+        found = (*self.findings, *promises)
+        return Summary(
+            command=self.spec.command,
+            run_id=self.spec.run_id,
+            seed=self.spec.seed,
+            commit=self.spec.commit,
+            verdict="fail" if found else "pass",
+            findings=found,
+            accelerator=self.record.accelerator or "none",
+            versions=self.versions,
+            paths=verdict.sequence(phases),
+            phases=tuple(phases),
+            streams=tuple(streams),
+            migrations=tuple(job.migrations) if job else (),
+            figures=verdict.figures(phases, job.migrations if job else []),
+            network_bytes_in_shm_phases=verdict.network_bytes_in_shm(phases)[0],
+            boot_ms=self.record.boot_ms,
+            seconds=round(seconds, 1),
+        )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 
-from harness.model.result import Path, Phase, Stream, Summary
+from harness.model.result import Migration, Path, Phase, Stream, Summary
 
 EXPECTED_PATHS: tuple[Path, ...] = ("shm", "tcp", "shm")
 NETWORK_SHARE = 0.01
@@ -45,6 +46,20 @@ def findings(
     ]
 
 
+def figures(phases: Sequence[Phase], migrations: Sequence[Migration]) -> dict[str, float]:
+    """What is compared from run to run; goals are in docs, never limits here. Milliseconds.
+
+    A stall's bound is 1.2 times the longest stall of the plain TCP stream beside it, plus 200 ms.
+    """
+    worst = max(phases, key=lambda phase: phase.longest_stall_ms, default=None)
+    own = [migration.own_ms for migration in migrations]
+    return {
+        "own_ms_median": round(median(own), 1) if own else 0.0,
+        "longest_stall_ms": round(worst.longest_stall_ms, 1) if worst else 0.0,
+        "stall_bound_ms": round(1.2 * worst.probe_stall_ms + 200, 1) if worst else 0.0,
+    }
+
+
 def _stream_findings(streams: Sequence[Stream]) -> list[str]:
     return [
         f"stream {s.name} {s.from_}→{s.to}: {s.bytes_verified} of {s.bytes_sent} bytes verified, "
@@ -71,7 +86,10 @@ def _network_findings(phases: Sequence[Phase]) -> list[str]:
 
 
 def _console_findings(consoles: dict[str, str]) -> list[str]:
-    return [
+    silent = [
+        f"nothing of {guest}'s console was kept" for guest, text in consoles.items() if not text
+    ]
+    return silent + [
         f"{guest}'s console says {alarm!r}"
         for guest, text in consoles.items()
         for alarm in CONSOLE_ALARMS

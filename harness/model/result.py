@@ -93,6 +93,7 @@ class Summary(Record):
     phases: tuple[Phase, ...]
     streams: tuple[Stream, ...]
     migrations: tuple[Migration, ...]
+    figures: dict[str, float] = {}
     network_bytes_in_shm_phases: int
     boot_ms: dict[str, float]
     seconds: float

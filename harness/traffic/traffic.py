@@ -165,10 +165,15 @@ class Traffic:
         }
 
 
-def judge(plans: list[StreamPlan], reports: dict[tuple[str, str], Report]) -> list[Stream]:
-    """The verdict on each direction of each stream but the probe's."""
+def judge(
+    plans: list[StreamPlan], reports: dict[tuple[str, str], Report], still: str
+) -> list[Stream]:
+    """The verdict on each direction of each stream but the probe's.
+
+    Stalls are those that the guest `still` timed: the other's clock stops while it moves.
+    """
     return [
-        _judge_direction(item.name, source.name, sink.name, reports)
+        _judge_direction(item.name, source.name, sink.name, reports, still)
         for item in plans
         if item.kind != "tcp"
         for source, sink in ((item.client, item.server), (item.server, item.client))
@@ -176,7 +181,7 @@ def judge(plans: list[StreamPlan], reports: dict[tuple[str, str], Report]) -> li
 
 
 def _judge_direction(
-    name: str, source: str, sink: str, reports: dict[tuple[str, str], Report]
+    name: str, source: str, sink: str, reports: dict[tuple[str, str], Report], still: str
 ) -> Stream:
     sent, got = reports[source, name].final, reports[sink, name].final
     counts = {key: int(got.get(key, 0)) for key in ("lost", "duplicated", "reordered", "corrupted")}
@@ -184,7 +189,8 @@ def _judge_direction(
     missing = max(0, bytes_sent - verified - counts["lost"] - counts["corrupted"])
     counts["lost"] += missing
     clean = bool(sent and got and got.get("eof") and not any(counts.values()))
-    stall = float(got.get("longest_stall_ms", 0.0))
+    timed = got.get("longest_receive_stall_ms") if sink == still else None
+    timed = sent.get("longest_send_stall_ms") if source == still else timed
     return Stream.model_validate(
         {
             "name": name,
@@ -193,7 +199,7 @@ def _judge_direction(
             "bytes_sent": bytes_sent,
             "bytes_verified": verified,
             **counts,
-            "longest_stall_ms": stall,
+            "longest_stall_ms": float(timed or 0.0),
             "clean": clean and bytes_sent == verified and verified > 0,
         }
     )

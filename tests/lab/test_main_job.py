@@ -25,8 +25,10 @@ def check(user: User, summary: dict[str, Any]) -> None:
     routes = [(m["guest"], m["source"], m["destination"]) for m in summary["migrations"]]
     assert routes == [("g1", "h1", "h2"), ("g1", "h2", "h1")]
     evidence = {str(p.relative_to(user.latest.resolve())) for p in user.latest.resolve().rglob("*")}
-    wanted = ["junit.xml", "events.jsonl", "console-g1.log", "console-g2.log", "agents/g1.log"]
+    wanted = ["junit.xml", "events.jsonl", "agents/g1.log", "agents/g2.log"]
     assert set(wanted) <= evidence
+    for guest in ("g1", "g2"):
+        assert f"testbed: ready {guest}" in (user.latest / f"console-{guest}.log").read_text()
     assert any(name.startswith("hosts/h2/qemu/g1") for name in evidence)
 
 

@@ -40,7 +40,7 @@ def plans() -> list[StreamPlan]:
 
 def verdicts(client: str, server: str) -> list[bool]:
     reports = {("g1", "s1"): parse_report(client), ("g2", "s1"): parse_report(server)}
-    return [stream.clean for stream in judge(plans(), reports)]
+    return [stream.clean for stream in judge(plans(), reports, "g2")]
 
 
 def test_the_seeds_are_crossed() -> None:
@@ -82,3 +82,10 @@ def test_an_end_that_never_finished_is_not_clean() -> None:
 
 def test_a_stream_that_broke_is_not_clean() -> None:
     assert verdicts(final(10, 20), final(20, 10, eof=False)) == [False, True]
+
+
+def test_stalls_are_those_of_the_guest_that_does_not_move() -> None:
+    client = final(10, 20, longest_send_stall_ms=1, longest_receive_stall_ms=2)
+    server = final(20, 10, longest_send_stall_ms=30, longest_receive_stall_ms=40)
+    reports = {("g1", "s1"): parse_report(client), ("g2", "s1"): parse_report(server)}
+    assert [s.longest_stall_ms for s in judge(plans(), reports, "g2")] == [40, 30]
