@@ -25,7 +25,7 @@ check: agent venv ## style and unit tests only: fast
 
 .PHONY: bench
 bench: agent venv ## measure, and print the figures
-	@.venv/bin/python -m tests.perf.boot $(ARGS)
+	@.venv/bin/python -m tests.perf.figures $(ARGS)
 
 .PHONY: image
 image: agent venv ## build the guests' image into the cache

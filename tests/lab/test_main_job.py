@@ -29,7 +29,7 @@ def check(user: User, summary: dict[str, Any]) -> None:
     assert set(wanted) <= evidence
     for guest in ("g1", "g2"):
         assert f"testbed: ready {guest}" in (user.latest / f"console-{guest}.log").read_text()
-    assert any(name.startswith("hosts/h2/qemu/g1") for name in evidence)
+    assert any(name.startswith("hosts/h2/libvirt/qemu/g1") for name in evidence)
 
 
 def event_names(user: User) -> set[str]:
