@@ -9,10 +9,11 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from harness import clock
 
 BUILD = Path(os.environ.get("AGENT_BUILD", Path(__file__).parents[2] / "guest-agent" / "build"))
 PATIENCE_S = 20.0
@@ -20,13 +21,7 @@ PATIENCE_S = 20.0
 
 def wait_until(condition: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> Any:
     """Return the condition's first true value; fail with `what` when it stays false."""
-    deadline = time.monotonic() + patience_s
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"waited {patience_s} s in vain until {what}"
-        time.sleep(0.005)
+    return clock.wait_until(condition, within=patience_s, what=what, every=0.005)
 
 
 class Refused(Exception):
