@@ -113,10 +113,15 @@ def await_migration(user: User) -> psutil.Process:
     )
 
 
+def where(user: User, name: str) -> tuple[str, str]:
+    """Host and state of a guest."""
+    guests = user.json("inspect", "lab")["guests"]
+    return next((g["host"], g["state"]) for g in guests if g["name"] == name)
+
+
 def back_on_the_source(user: User, streams: Streams) -> None:
+    assert where(user, "g1") == ("h1", "running")
     found = user.json("inspect", "lab")
-    g1 = next(guest for guest in found["guests"] if guest["name"] == "g1")
-    assert (g1["host"], g1["state"]) == ("h1", "running")
     assert found["grants"][0]["path"] == "shm"
     assert {stream["path"] for stream in found["streams"]} == {"shm"}
     streams.carry_on()
@@ -157,4 +162,19 @@ def test_link_cut(lasting: User, streams: Streams) -> None:
         finally:
             cable(lasting, "heal_between")
         assert code == 69
+    back_on_the_source(lasting, streams)
+
+
+def test_controller_killed(lasting: User, streams: Streams) -> None:
+    """Nobody is left to roll back: the guest arrives, and the next command finds everything."""
+    with lasting.started("migrate", "g1", "--to", "h2", "--bandwidth", "16") as command:
+        await_migration(lasting)
+        for process in [*psutil.Process(command.pid).children(recursive=True), command]:
+            process.kill()
+    clock.wait_until(
+        lambda: where(lasting, "g1") == ("h2", "running"), within=60, what="g1 to arrive", every=0.5
+    )
+    assert lasting.json("grants")[0]["path"] == "tcp"
+    streams.carry_on()
+    lasting.ok("migrate", "g1", "--to", "h1")
     back_on_the_source(lasting, streams)

@@ -97,3 +97,15 @@ def test_root(root: User, event: str, number: signal.Signals) -> None:
 @pytest.mark.parametrize(("event", "number"), cases(1))
 def test_ordinary_user(ordinary: User, event: str, number: signal.Signals) -> None:
     interrupt_at(ordinary, event, number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_up_is_ended_half_way(root: User, number: signal.Signals) -> None:
+    """`up` is bound to its starter until everything stands."""
+    state = root.home / "state" / "testbeds"
+    with nothing_left(), root.started("up") as command:
+        assert await_event(lambda: state / "lab", "provision.task", command)
+        press_ctrl_c(command) if number == signal.SIGINT else kill(command)
+        assert run.wait(command, 60) == (130 if number == signal.SIGINT else -number)
+    root.ok("gc")
+    assert not list(state.glob("*"))
