@@ -5,6 +5,7 @@
     TestbedError        69  the testbed itself broke
     ├── CommandFailed   69  a program we ran failed; carries its command line and output
     ├── DeadlineExceeded 69 a condition did not come true in time
+    ├── ConnectionLost  69  what carried our words broke; opening it again may help
     ├── UsageError       2  something wrong was asked for; nothing was touched
     └── SubjectFailed    1  what was tested failed
 
@@ -61,3 +62,7 @@ class CommandFailed(TestbedError):
 
 class DeadlineExceeded(TestbedError):
     """A condition did not come true within its time."""
+
+
+class ConnectionLost(TestbedError):
+    """What carried our words broke; opening it again may help."""

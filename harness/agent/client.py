@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from harness import clock
-from harness.errors import DeadlineExceeded, TestbedError
+from harness.errors import ConnectionLost, DeadlineExceeded, TestbedError
 
 MAX_LINE = 4 << 20
 PROBE_SECONDS = 1.0
+A = TypeVar("A", bound=BaseModel)
 
 
 class Transport(Protocol):
@@ -38,15 +41,20 @@ class AgentRefused(TestbedError):
 
 
 class AgentClient:
-    """One control connection. Not for several threads at once."""
+    """One control connection. Not for several threads at once.
+
+    `opened` gives the transport, and gives another when one broke: someone else may take a
+    guest's port away from us at any time. Every request can be asked twice (docs/protocol.md).
+    """
 
     def __init__(
         self,
-        transport: Transport,
+        opened: Callable[[], Transport],
         where: str,
         on_event: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
-        self._transport, self.where = transport, where
+        self._opened, self.where = opened, where
+        self._transport = opened()
         self._on_event = on_event or (lambda _event: None)
         self._buffer = bytearray()
         self._next_id = 0
@@ -64,22 +72,41 @@ class AgentClient:
                 if deadline.expired:
                     raise
 
-    def call(self, op: str, *, within: float = 10.0, **arguments: Any) -> dict[str, Any]:
-        """One request, and its answer.
+    def ask(self, answer: type[A], op: str, *, within: float = 10.0, **arguments: Any) -> A:
+        """One request, and its answer as a checked model. Raises also for an answer amiss."""
+        said = self.call(op, within=within, **arguments)
+        try:
+            return answer.model_validate(said)
+        except ValidationError as error:
+            raise TestbedError(
+                f"the agent's answer to {op} makes no sense", where=self.where, why=str(error)
+            ) from None
 
-        Raises AgentRefused, DeadlineExceeded, or TestbedError when the transport breaks.
+    def call(self, op: str, *, within: float = 10.0, **arguments: Any) -> dict[str, Any]:
+        """One request, and its answer; asked once more over a new transport when this one broke.
+
+        Raises AgentRefused, DeadlineExceeded, or ConnectionLost.
         """
-        self._next_id += 1
-        request = {"id": self._next_id, "op": op, **arguments}
-        line = json.dumps(request, separators=(",", ":")).encode() + b"\n"
-        self._transport.send(line, within=within)
-        answer = self._await(self._next_id, op, clock.Deadline(within))
+        try:
+            answer = self._request(op, within, arguments)
+        except ConnectionLost:
+            self._transport.close()
+            self._transport, self._buffer = self._opened(), bytearray(b"")
+            self._transport.send(b"\n", within=within)
+            answer = self._request(op, within, arguments)
         if not answer.get("ok"):
             error = answer.get("error")
             detail = error if isinstance(error, dict) else {}
             code, message = str(detail.get("code", "?")), str(detail.get("message", answer))
             raise AgentRefused(op, code, message, self.where)
         return answer
+
+    def _request(self, op: str, within: float, arguments: dict[str, Any]) -> dict[str, Any]:
+        self._next_id += 1
+        request = {"id": self._next_id, "op": op, **arguments}
+        line = json.dumps(request, separators=(",", ":")).encode() + b"\n"
+        self._transport.send(line, within=within)
+        return self._await(self._next_id, op, clock.Deadline(within))
 
     def _await(self, wanted: int, op: str, deadline: clock.Deadline) -> dict[str, Any]:
         while True:
@@ -116,6 +143,6 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     """A message, or None for noise: a half line of before, or a guest that babbles."""
     try:
         message = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return message if isinstance(message, dict) else None

@@ -83,10 +83,10 @@ def _apply_inside(name: str) -> None:
 @app.command()
 def down(name: Name = "lab") -> None:
     """Take a testbed down; nothing of it is left."""
+    if record.read(name) is None:
+        known = ", ".join(record.names()) or "none"
+        raise UsageError(f"there is no testbed {name!r}", why=f"known: {known}")
     with exclusive(name):
-        if not record.folder_of(name).exists():
-            known = ", ".join(record.names()) or "none"
-            raise UsageError(f"there is no testbed {name!r}", why=f"known: {known}")
         events = EventLog()
         Progress(Console()).watch(events)
         outside.stop(name, events)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from harness import clock
+from harness.agent.answers import Hello, OpenStreams
 from harness.guests.guest import Guest
 from harness.model.result import Path, Phase
 from harness.traffic.oracle import Report
@@ -76,7 +77,7 @@ def clock_offset_ns(guest: Guest) -> int:
     samples = []
     for _ in range(5):
         sent = clock.now_ns()
-        theirs = int(guest.agent.call("hello")["monotonic_ns"])
+        theirs = guest.agent.ask(Hello, "hello").monotonic_ns
         back = clock.now_ns()
         samples.append((back - sent, theirs - (sent + back) // 2))
     return min(samples)[1]
@@ -84,4 +85,4 @@ def clock_offset_ns(guest: Guest) -> int:
 
 def paths_now(guest: Guest) -> set[str]:
     """The paths that the guest's open streams take now."""
-    return {str(stream["path"]) for stream in guest.agent.call("streams")["streams"]}
+    return {stream.path for stream in guest.agent.ask(OpenStreams, "streams").streams}

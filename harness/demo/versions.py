@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.agent.answers import Hello
 from harness.testbed.testbed import Testbed
 
 
@@ -16,7 +17,7 @@ def versions(testbed: Testbed) -> dict[str, str]:
         "host kernel": place.host.run(["uname", "-r"]).stdout.strip(),
         "guest kernel": guest.exec(["uname", "-r"]).stdout.strip(),
         "cpu": _cpu_model(place.host.run(["cat", "/proc/cpuinfo"]).stdout),
-        "agent": str(guest.agent.call("hello").get("version", "unknown")),
+        "agent": guest.agent.ask(Hello, "hello").version,
     }
 
 

@@ -6,21 +6,23 @@ import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from harness import clock
+from harness.agent.answers import HandoverAnswer, Link, Links
 from harness.agent.client import AgentClient
 from harness.errors import TestbedError
 from harness.events import EventLog
 from harness.grants.region import Region
 from harness.hosts.base import Host
 from harness.model import naming
-from harness.model.result import Handover
+from harness.model.result import Handover, Path
 from harness.model.topology import GrantSpec
 
 PLUG_SECONDS = 30.0
 HANDOVER_SECONDS = 10.0
 LINK_SECONDS = 20.0
+SETTLE_SECONDS = 5.0
 
 
 class Place(Protocol):
@@ -77,6 +79,7 @@ class Grant:
         self.low, self.high = low, high
         self.key = secrets.token_hex(32)
         self.generation = 0
+        self.on_shm = False
         self.region: Region | None = None
         self._region_host: Host | None = None
 
@@ -90,6 +93,13 @@ class Grant:
         """Whether both members are on one host now."""
         return self.low.place.host.name == self.high.place.host.name
 
+    @property
+    def plugged(self) -> bool:
+        """Whether a region is in one of them, be it one that nobody knows any more."""
+        return self.region is not None or any(
+            self.alias_for(member) in member.regions() for member in (self.low, self.high)
+        )
+
     def alias_for(self, member: Member) -> str:
         """The device's alias in that member: it names the peer."""
         return f"ua-domsock-{self._peer(member).name}"
@@ -100,14 +110,14 @@ class Grant:
     def recover(self) -> None:
         """Learn from the members which region they share; after a restart of the harness.
 
-        A region that only one of them has, or that has no record, is no longer shared: `share`
-        takes it away before it makes another.
+        One that only one of them still has was left by a command that was killed half way:
+        `share` takes it away before it makes another.
         """
+        self.on_shm = self.link_of(self.low).path == "shm"
         names = {member.regions().get(self.alias_for(member)) for member in (self.low, self.high)}
-        name, host = names.pop(), self.low.place.host
-        if not names and name and self.together:
-            self.region = Region.load(host, name)
-            self._region_host = host if self.region else None
+        for name in filter(None, names):
+            host = self.low.place.host
+            self.region, self._region_host = Region.load(host, name), host
 
     def introduce(self) -> None:
         """Tell both agents of each other, and wait until their link is up."""
@@ -126,15 +136,15 @@ class Grant:
             key=self.key,
         )
 
-    def link_of(self, member: Member) -> dict[str, Any]:
-        """The link as that member's agent sees it; empty when it has none."""
-        links = member.agent.call("links")["links"]
+    def link_of(self, member: Member) -> Link:
+        """The link as that member's agent sees it; a link that is down when it has none."""
+        links = member.agent.ask(Links, "links").links
         peer = self._peer(member).name
-        return next((dict(link) for link in links if link["peer"] == peer), {})
+        return next((link for link in links if link.peer == peer), Link(peer=peer))
 
     def _await_link(self, member: Member) -> None:
         clock.wait_until(
-            lambda: self.link_of(member).get("state") == "up",
+            lambda: self.link_of(member).state == "up",
             within=LINK_SECONDS,
             what=f"the link {self.name} to come up, seen from {member.name}",
         )
@@ -142,16 +152,18 @@ class Grant:
     def share(self) -> Change:
         """A fresh region into both members, and the link onto it.
 
-        Raises TestbedError; the link then stays on TCP and the region is taken away again.
+        When that fails or is interrupted the region is taken away again and the link stays on
+        TCP; what cannot be taken away now is, before the next region is plugged.
         """
         with self.events.span("share", grant=self.name) as done:
             begun = clock.now()
             try:
+                self._clear()
                 self._plug_fresh_region()
                 plug_ms = (clock.now() - begun) * 1000
                 handover = self._hand_over("shm")
-            except TestbedError:
-                self._take_region_away()
+            except (TestbedError, KeyboardInterrupt):
+                self._clear_if_possible()
                 raise
             done.update(plug_ms=plug_ms, duration_ms=handover.duration_ms)
         return Change(handover, plug_ms)
@@ -162,19 +174,13 @@ class Grant:
         pair = (self.low.name, self.high.name)
         region = Region.fresh(self.testbed, pair, ids, self.spec.size, self.generation)
         host = self.low.place.host
-        self._both(self._unplug_stale)
-        region.create(host)
         self.region, self._region_host = region, host
+        region.create(host)
         self._both(self._plug)
 
     def _next_generation(self) -> int:
         """Higher than any before: each one costs the link an epoch, which its agents remember."""
-        return max(self.generation, int(self.link_of(self.low).get("epoch", 0))) + 1
-
-    def _unplug_stale(self, member: Member) -> None:
-        """Take away what a command that was killed half way left plugged."""
-        if self.alias_for(member) in member.regions():
-            self._unplug(member)
+        return max(self.generation, self.link_of(self.low).epoch) + 1
 
     def _plug(self, member: Member) -> None:
         assert self.region is not None
@@ -190,58 +196,81 @@ class Grant:
     def part(self) -> Change:
         """The link onto TCP, the region out of both members, its file destroyed.
 
-        Raises TestbedError when the handover was rolled back: the link is on shm as before.
+        Raises TestbedError when the handover was rolled back (the link is on shm as before), or
+        when a device stays plugged (the link is on TCP; `share` or `part` finish the job).
         """
         with self.events.span("part", grant=self.name) as done:
             handover = self._hand_over("tcp")
             begun = clock.now()
-            self._unplug_both()
+            self._clear()
             plug_ms = (clock.now() - begun) * 1000
-            self._destroy_region()
             done.update(plug_ms=plug_ms, duration_ms=handover.duration_ms)
         return Change(handover, plug_ms)
 
-    def _hand_over(self, to: str) -> Handover:
+    def _hand_over(self, to: Path) -> Handover:
         with self.events.span("handover", grant=self.name, to=to) as done:
-            answer = self.low.agent.call(
-                "handover",
-                within=HANDOVER_SECONDS + 5,
-                peer=self.high.name,
+            try:
+                answer = self._ask_for_handover(to)
+            except TestbedError:
+                if not self._both_on(to):
+                    raise
+                answer = HandoverAnswer()  # it happened; only the answer was lost, or late
+            self.on_shm = to == "shm"
+            handover = Handover(
+                epoch=answer.epoch,
                 to=to,
-                deadline_ms=int(HANDOVER_SECONDS * 1000),
-            )
-            handover = Handover.model_validate(
-                {
-                    "epoch": answer["epoch"],
-                    "to": to,
-                    "duration_ms": answer.get("duration_us", 0) / 1000,
-                    "streams": answer.get("streams", 0),
-                    "bytes_in_ring_at_fence": answer.get("bytes_in_ring_at_fence", 0),
-                    "bytes_resent": answer.get("bytes_resent", 0),
-                }
+                duration_ms=answer.duration_us / 1000,
+                streams=answer.streams,
+                bytes_in_ring_at_fence=answer.bytes_in_ring_at_fence,
+                bytes_resent=answer.bytes_resent,
             )
             done.update(handover.model_dump())
         return handover
 
-    def _unplug_both(self) -> None:
+    def _ask_for_handover(self, to: Path) -> HandoverAnswer:
+        return self.low.agent.ask(
+            HandoverAnswer,
+            "handover",
+            within=HANDOVER_SECONDS + 5,
+            peer=self.high.name,
+            to=to,
+            deadline_ms=int(HANDOVER_SECONDS * 1000),
+        )
+
+    def _both_on(self, to: Path) -> bool:
+        """Whether the link has come to that path after all, as both agents see it."""
+        try:
+            return clock.wait_until(
+                lambda: all(self.link_of(m).path == to for m in (self.low, self.high)),
+                within=SETTLE_SECONDS,
+                what=f"{self.name} to settle on {to}",
+            )
+        except TestbedError:
+            return False
+
+    def _clear(self) -> None:
+        """No device in either member, no region file. The link must not be on shared memory.
+
+        The file goes last: a region that one member still has plugged must stay known.
+        """
         self._both(self._unplug)
-
-    def _unplug(self, member: Member) -> None:
-        member.agent.call("region.detach", peer=self._peer(member).name)
-        member.detach_region(self.alias_for(member), within=PLUG_SECONDS)
-
-    def _destroy_region(self) -> None:
         if self.region is not None and self._region_host is not None:
             self.region.destroy(self._region_host)
         self.region = self._region_host = None
 
-    def _take_region_away(self) -> None:
-        """After a failure: leave no device and no file, whatever still works."""
-        for step in (self._unplug_both, self._destroy_region):
-            try:
-                step()
-            except TestbedError as error:
-                self.events.emit("cleanup.failed", grant=self.name, error=str(error))
+    def _unplug(self, member: Member) -> None:
+        """Every mapper lets go first. One that has nothing plugged is fine."""
+        alias = self.alias_for(member)
+        if alias in member.regions():
+            member.agent.call("region.detach", peer=self._peer(member).name)
+            member.detach_region(alias, within=PLUG_SECONDS)
+
+    def _clear_if_possible(self) -> None:
+        """After a failure; what stays is known, and is cleared before the next region comes."""
+        try:
+            self._clear()
+        except TestbedError as error:
+            self.events.emit("cleanup.failed", grant=self.name, error=str(error))
 
     def _both(self, action: Callable[[Member], None]) -> None:
         """Do it for both members side by side; the first error is raised after both ended."""

@@ -84,6 +84,8 @@ class Region:
         ]
 
     def destroy(self, host: Host) -> None:
-        """Remove file and record. A file with another nonce is not ours, and stays."""
-        script = '"$0" region rm "$1" --nonce "$2" && rm -f "$3"'
+        """Remove file and record. A file with another nonce is not ours, and stays; one that was
+        never made is fine.
+        """
+        script = '{ [ ! -e "$1" ] || "$0" region rm "$1" --nonce "$2"; } && rm -f "$3"'
         host.run(["sh", "-c", script, TOOL, self.path, self.nonce, self.record])

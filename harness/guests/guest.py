@@ -8,7 +8,7 @@ from harness import clock
 from harness.agent.client import AgentClient
 from harness.errors import TestbedError
 from harness.events import EventLog
-from harness.guests import programs
+from harness.guests import definition, programs
 from harness.guests.place import Place
 from harness.model import naming
 from harness.run import Completed
@@ -48,10 +48,15 @@ class Guest:
         try:
             self._agent = self._reach_agent(BOOT_SECONDS)
         except TestbedError as error:
+            why = f"{error}; its console ends with:\n{self._console_tail()}"
             raise TestbedError(
-                f"{self.name} did not boot", where=self.place.name, why=str(error)
+                f"{self.name} did not boot", where=self.place.name, why=why
             ) from error
         self.boot_ms = (clock.now() - begun) * 1000
+
+    def _console_tail(self) -> str:
+        log = definition.console_log(self.name)
+        return self.place.host.run(["tail", "-n", "20", log], check=False).stdout
 
     @property
     def agent(self) -> AgentClient:
@@ -61,14 +66,16 @@ class Guest:
         return self._agent
 
     def _reach_agent(self, within: float) -> AgentClient:
-        transport = self.domain.open_channel(naming.CTL_CHANNEL)
-        client = AgentClient(transport, self.domain.where, self._agent_event)
+        client = AgentClient(
+            lambda: self.domain.open_channel(naming.CTL_CHANNEL),
+            self.domain.where,
+            self._agent_event,
+        )
         client.greet(within=within)
         return client
 
     def _agent_event(self, message: dict[str, Any]) -> None:
-        fields = {key: value for key, value in message.items() if key != "event"}
-        self.events.emit("agent", guest=self.name, kind=str(message["event"]), **fields)
+        self.events.emit("agent", guest=self.name, said=message)
 
     def moved_to(self, place: Place, domain: Domain) -> None:
         """It lives elsewhere now: forget the old host's ends of its channels."""

@@ -7,7 +7,7 @@ wherever both members are on one host.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from harness import clock
 from harness.errors import TestbedError
@@ -21,11 +21,10 @@ from harness.virt.domain import Domain
 from harness.virt.job import JobResult, MigrationJob
 
 SETTLE_SECONDS = 60.0
-Watcher = Callable[[MigrationJob], None]
 
 
 class Move:
-    """One guest on its way to another host. `watcher` sees the running job (tests abort it)."""
+    """One guest on its way to another host."""
 
     def __init__(
         self,
@@ -35,12 +34,11 @@ class Move:
         events: EventLog,
         *,
         bandwidth_mib: int = 0,
-        watcher: Watcher = lambda _job: None,
     ) -> None:
         self.guest, self.destination, self.events = guest, destination, events
         self.source = guest.place
         self.grants = [grant for grant in grants if guest in (grant.low, grant.high)]
-        self._bandwidth, self._watcher = bandwidth_mib, watcher
+        self._bandwidth = bandwidth_mib
 
     def run(self) -> Migration:
         """Move it. Raises UsageError with nothing touched, or TestbedError after the roll-back."""
@@ -48,8 +46,8 @@ class Move:
         route = {"source": self.source.name, "destination": self.destination.name}
         with self.events.span("move", guest=self.guest.name, **route) as done:
             begun = clock.now()
-            left = self._leave()
             try:
+                left = self._leave()
                 job = self._migrate()
             except (TestbedError, KeyboardInterrupt):
                 self._roll_back()
@@ -61,59 +59,60 @@ class Move:
         return migration
 
     def _leave(self) -> list[Change]:
-        """Every link of the guest onto TCP. When one refuses, those before it go back."""
-        left: list[Change] = []
-        try:
-            for grant in self.grants:
-                if grant.region is not None:
-                    left.append(grant.part())
-        except TestbedError:
-            self._meet_where_possible()
-            raise
-        return left
+        """Every link of the guest onto TCP, every region out of it."""
+        return [grant.part() for grant in self.grants if grant.plugged]
 
     def _migrate(self) -> JobResult:
         with self.events.span("migrate", guest=self.guest.name) as done:
             self.guest.drop_agent()
-            job = MigrationJob(
-                self.guest.domain, self.destination.connection, self._bandwidth
-            ).start()
+            job = MigrationJob(self.guest.domain, self.destination.connection, self._bandwidth)
             try:
-                self._watcher(job)
-                result = job.result()
+                result = job.start().result()
             except KeyboardInterrupt:
                 job.cancel()
                 raise
-            domain = Domain.find(self.destination.connection, self.guest.name)
-            if domain is None:
-                raise TestbedError(
-                    f"libvirt says {self.guest.name} moved, but it is not there",
-                    where=self.destination.name,
-                )
-            self.guest.moved_to(self.destination, domain)
+            self._find_guest()
             done.update(total_ms=result.total_ms, downtime_ms=result.downtime_ms)
         return result
 
+    def _find_guest(self) -> None:
+        """Ask both hosts where the guest runs: whatever libvirt's call said, this is the truth."""
+
+        def found() -> bool:
+            for place in (self.destination, self.source):
+                domain = Domain.find(place.connection, self.guest.name)
+                if domain is not None and domain.running():
+                    self.guest.moved_to(place, domain)
+                    return True
+            return False
+
+        clock.wait_until(found, within=SETTLE_SECONDS, what=f"{self.guest.name} to run somewhere")
+
     def _roll_back(self) -> None:
-        """The guest did not move: wait until it runs on the source again, and share again."""
-        with self.events.span("rollback", guest=self.guest.name):
-            clock.wait_until(
-                self.guest.domain.running,
-                within=SETTLE_SECONDS,
-                what=f"{self.guest.name} to run on {self.source.name} again",
-            )
-            self._meet_where_possible()
-
-    def _meet(self) -> list[Change]:
-        """A fresh region for every granted peer that lives here."""
-        return [grant.share() for grant in self.grants if grant.together and grant.region is None]
-
-    def _meet_where_possible(self) -> None:
-        """As `_meet`, but a grant that cannot share stays on TCP: degraded, said, not dead."""
+        """Find the guest, and share memory again with whoever is there. The error that brought
+        us here is the one to tell; trouble in here is only noted.
+        """
         try:
-            self._meet()
+            with self.events.span("rollback", guest=self.guest.name):
+                self._find_guest()
+                self._meet()
         except TestbedError as error:
             self.events.emit("degraded", guest=self.guest.name, error=str(error))
+
+    def _meet(self) -> list[Change]:
+        """A fresh region for every granted peer that lives here.
+
+        A grant that cannot share stays on TCP: degraded and said so, not dead; nor does it keep
+        the others from sharing.
+        """
+        met = []
+        for grant in self.grants:
+            if grant.together and not grant.on_shm:
+                try:
+                    met.append(grant.share())
+                except TestbedError as error:
+                    self.events.emit("degraded", grant=grant.name, error=str(error))
+        return met
 
     def _measured(
         self, total_ms: float, job: JobResult, left: list[Change], met: list[Change]

@@ -26,12 +26,10 @@ def check(guest: Guest, destination: Place) -> None:
 
 
 def _check_memory(guest: Guest, destination: Place) -> None:
-    needed = int(guest.domain.raw.maxMemory()) * 1024 + SPARE_BYTES
-    free = int(destination.connection.raw.getMemoryStats(-1)["free"]) * 1024
-    cached = int(destination.connection.raw.getMemoryStats(-1).get("cached", 0)) * 1024
-    if free + cached < needed:
+    needed = guest.domain.memory() + SPARE_BYTES
+    free = destination.connection.free_memory()
+    if free < needed:
         raise UsageError(
-            f"{destination.name} has {(free + cached) >> 20} MiB free, {guest.name} needs "
-            f"{needed >> 20} MiB",
+            f"{destination.name} has {free >> 20} MiB free, {guest.name} needs {needed >> 20} MiB",
             fix="end a guest there, or choose another host",
         )

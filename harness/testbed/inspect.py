@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.agent.answers import OpenStreams
+from harness.grants.grant import Grant
 from harness.model import naming
 from harness.testbed.testbed import Testbed
 
@@ -54,24 +56,26 @@ def _state(testbed: Testbed, name: str) -> str:
 
 def grants(testbed: Testbed) -> list[dict[str, Any]]:
     """Each grant: who, how much, where, and the path its link takes now."""
-    return [
-        {
-            "between": [grant.low.name, grant.high.name],
-            "size": grant.spec.size,
-            "path": grant.link_of(grant.low).get("path", "none"),
-            "epoch": grant.link_of(grant.low).get("epoch", 0),
-            "region": grant.region.name if grant.region else None,
-            "generation": grant.generation,
-            "host": grant.low.place.host.name if grant.region else None,
-        }
-        for grant in testbed.grants
-    ]
+    return [_grant(grant) for grant in testbed.grants]
+
+
+def _grant(grant: Grant) -> dict[str, Any]:
+    link = grant.link_of(grant.low)
+    return {
+        "between": [grant.low.name, grant.high.name],
+        "size": grant.spec.size,
+        "path": link.path,
+        "epoch": link.epoch,
+        "region": grant.region.name if grant.region else None,
+        "generation": grant.generation,
+        "host": grant.low.place.host.name if grant.region else None,
+    }
 
 
 def streams(testbed: Testbed) -> list[dict[str, Any]]:
     """Every open stream, as each guest's agent sees it."""
     return [
-        {"guest": guest.name, **stream}
+        {"guest": guest.name, **stream.model_dump()}
         for guest in testbed.guests.values()
-        for stream in guest.agent.call("streams")["streams"]
+        for stream in guest.agent.ask(OpenStreams, "streams").streams
     ]

@@ -15,6 +15,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness import clock, config
+from harness.errors import UsageError
+from harness.model import naming
 from harness.model.topology import Topology
 
 FILE = "testbed.json"
@@ -66,7 +68,16 @@ class TestbedRecord(BaseModel):
 
 
 def folder_of(name: str) -> Path:
-    """The state folder of the testbed of that name."""
+    """The state folder of the testbed of that name.
+
+    Raises UsageError for what is no name: a path would lead to somebody else's folder.
+    """
+    if not naming.NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} is no testbed's name",
+            why="a name is up to 15 lower-case letters, digits and hyphens, a letter first",
+            fix="testbed ls",
+        )
     return config.state_dir() / "testbeds" / name
 
 
@@ -84,9 +95,11 @@ def read(name: str) -> TestbedRecord | None:
 
 
 def names() -> list[str]:
-    """Every testbed that has a state folder."""
+    """Every name that has a state folder."""
     root = config.state_dir() / "testbeds"
-    return sorted(entry.name for entry in root.iterdir()) if root.is_dir() else []
+    if not root.is_dir():
+        return []
+    return sorted(entry.name for entry in root.iterdir() if naming.NAME.fullmatch(entry.name))
 
 
 def forget(name: str) -> None:

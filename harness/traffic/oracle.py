@@ -48,24 +48,28 @@ class Report:
 
 
 def parse_report(text: str) -> Report:
-    """A report from its JSON lines; a half line at the end (its writer was killed) is skipped."""
+    """A report from its JSON lines; what is no sample is skipped (its writer may be killed)."""
     samples, final = [], {}
     for line in text.splitlines():
         try:
             record = json.loads(line)
-        except ValueError:
+            if record.get("final"):
+                final = record
+            else:
+                samples.append(_sample(record))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
-        if record.get("final"):
-            final = record
-        else:
-            samples.append(_sample(record))
     return Report(tuple(samples), final)
 
 
 def _sample(record: dict[str, Any]) -> Sample:
-    stall = max(record["receive_stall_ms"], record["send_stall_ms"])
-    moved = record["sent"], record["verified"]
-    return Sample(record["monotonic_ns"], *moved, float(stall), bool(record["ended"]))
+    return Sample(
+        monotonic_ns=int(record["monotonic_ns"]),
+        sent=int(record["sent"]),
+        verified=int(record["verified"]),
+        stall_ms=max(float(record["receive_stall_ms"]), float(record["send_stall_ms"])),
+        ended=bool(record["ended"]),
+    )
 
 
 def report_path(stream: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import libvirt
 
 from harness import clock
-from harness.errors import DeadlineExceeded, TestbedError
+from harness.errors import ConnectionLost, DeadlineExceeded
 
 CHUNK = 65536
 POLL_SECONDS = 0.001
@@ -25,7 +25,7 @@ class StreamTransport:
         self._open = True
 
     def send(self, data: bytes, *, within: float) -> None:
-        """Write all of `data`. Raises DeadlineExceeded, or TestbedError when the port is gone."""
+        """Write all of `data`. Raises DeadlineExceeded, or ConnectionLost when the port is gone."""
         deadline = clock.Deadline(within)
         while data:
             sent = self._try(self._stream.send, data)
@@ -39,14 +39,14 @@ class StreamTransport:
     def receive(self, *, within: float) -> bytes:
         """Whatever has come, waiting up to `within` seconds for it; empty when nothing came.
 
-        Raises TestbedError when the port was closed (the guest ended, or moved away).
+        Raises ConnectionLost when the port was closed (the guest ended, or moved away).
         """
         deadline = clock.Deadline(within)
         while True:
             data = self._try(self._stream.recv, CHUNK)
             if isinstance(data, bytes):
                 if not data:
-                    raise TestbedError("the guest's port was closed", where=self.where)
+                    raise ConnectionLost("the guest's port was closed", where=self.where)
                 return data
             if deadline.expired:
                 return b""
@@ -56,7 +56,7 @@ class StreamTransport:
         try:
             return call(argument)
         except libvirt.libvirtError as error:
-            raise TestbedError(
+            raise ConnectionLost(
                 "the guest's port broke", where=self.where, why=str(error)
             ) from error
 

@@ -81,12 +81,6 @@ class Connection:
         with self._arrived:
             return len(self._events)
 
-    def find(self, since: int, domain: str, kind: str) -> DomainEvent | None:
-        """The first event of that kind after `since`, if there is one already."""
-        with self._arrived:
-            wanted = (e for e in self._events[since:] if (e.domain, e.kind) == (domain, kind))
-            return next(wanted, None)
-
     def await_event(
         self, since: int, domain: str, kind: str, *, within: float, detail: Any = None
     ) -> DomainEvent:
@@ -103,12 +97,11 @@ class Connection:
                         f"{domain}: no {kind} event within {within:g} s", where=self.where
                     )
 
-    def alive(self) -> bool:
-        """Whether the connection still stands."""
-        try:
-            return bool(self.raw.isAlive())
-        except libvirt.libvirtError:
-            return False
+    def free_memory(self) -> int:
+        """Bytes that a new guest could have: free, or only cached."""
+        with translated("the host does not tell its memory", self.where):
+            stats = self.raw.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS)
+        return (int(stats["free"]) + int(stats.get("cached", 0))) * 1024
 
     def close(self) -> None:
         """Deregister and close; a connection that is gone already is fine."""

@@ -61,6 +61,11 @@ class Domain:
         with self._doing("has no state"):
             return bool(self.raw.state()[0] == libvirt.VIR_DOMAIN_RUNNING)
 
+    def memory(self) -> int:
+        """Bytes of memory it may have."""
+        with self._doing("does not tell its memory"):
+            return int(self.raw.maxMemory()) * 1024
+
     def destroy(self) -> None:
         """End it at once; one that has ended is fine."""
         try:
@@ -132,7 +137,12 @@ class Domain:
         request = json.dumps({"execute": command, "arguments": arguments})
         with self._doing(f"qemu-guest-agent does not do {command}"):
             answer = libvirt_qemu.qemuAgentCommand(self.raw, request, max(1, int(within)), 0)
-        return json.loads(answer)["return"]
+        try:
+            return json.loads(answer)["return"]
+        except (ValueError, RecursionError, KeyError, TypeError):
+            raise TestbedError(
+                f"qemu-guest-agent's answer to {command} makes no sense", where=self.where
+            ) from None
 
     def network_bytes(self) -> int:
         """Bytes in and out over all its network cards, counted by the host at the taps."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
-from typing import Any
+from contextlib import suppress
+from dataclasses import dataclass
 
 import libvirt
 
 from harness import clock
-from harness.errors import TestbedError
+from harness.errors import DeadlineExceeded, TestbedError
 from harness.virt.connection import Connection
 from harness.virt.domain import Domain
 
 FLAGS = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PEER2PEER
 MIGRATION_SECONDS = 600.0
 CANCEL_SECONDS = 60.0
+ABORT_EVERY_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,6 @@ class JobResult:
     call_ms: float
     total_ms: float
     downtime_ms: float
-    bytes_moved: int
-    raw: dict[str, Any] = field(default_factory=dict)
 
 
 class MigrationJob:
@@ -38,7 +37,7 @@ class MigrationJob:
     def __init__(self, domain: Domain, destination: Connection, bandwidth_mib: int = 0) -> None:
         self.domain, self.destination = domain, destination
         self._bandwidth = bandwidth_mib
-        self._error: libvirt.libvirtError | None = None
+        self._error: BaseException | None = None
         self._seconds = 0.0
         self._since = domain.connection.mark()
         self._thread = threading.Thread(target=self._migrate, name="migrate", daemon=True)
@@ -55,7 +54,7 @@ class MigrationJob:
             parameters[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = self._bandwidth
         try:
             self.domain.raw.migrateToURI3(self.destination.uri, parameters, FLAGS)
-        except libvirt.libvirtError as error:
+        except BaseException as error:  # a thread's error has nobody else to go to
             self._error = error
         self._seconds = clock.now() - begun
 
@@ -64,24 +63,13 @@ class MigrationJob:
         """Whether the call has not returned yet."""
         return self._thread.is_alive()
 
-    def progress(self) -> dict[str, Any]:
-        """The job's counters while it runs; empty when it has none to give."""
-        try:
-            return dict(self.domain.raw.jobStats())
-        except libvirt.libvirtError:
-            return {}
-
-    def abort(self) -> None:
-        """Cancel it: the guest stays where it is. One that has ended is fine."""
-        try:
-            self.domain.raw.abortJob()
-        except libvirt.libvirtError:
-            return
-
     def cancel(self) -> None:
-        """Abort, and wait until libvirt's call has returned."""
-        self.abort()
-        self._thread.join(CANCEL_SECONDS)
+        """Abort until libvirt's call has returned: at first there may be no job to abort yet."""
+        deadline = clock.Deadline(CANCEL_SECONDS)
+        while self.running and not deadline.expired:
+            with suppress(libvirt.libvirtError):
+                self.domain.raw.abortJob()
+            self._thread.join(ABORT_EVERY_SECONDS)
 
     def result(self, within: float = MIGRATION_SECONDS) -> JobResult:
         """Wait for the end. Raises TestbedError when libvirt refused or gave up.
@@ -89,8 +77,7 @@ class MigrationJob:
         After `within` seconds the job is aborted: a guest must not stay half way for ever.
         """
         self._thread.join(within)
-        if self.running:
-            self.cancel()
+        self.cancel()
         if self._error is not None or self.running:
             why = str(self._error or "it never returned")
             moved = f"{self.domain.name} did not reach {self.destination.where}"
@@ -98,14 +85,12 @@ class MigrationJob:
         return self._collect()
 
     def _collect(self) -> JobResult:
-        event = self.domain.connection.await_event(
-            self._since, self.domain.name, "job-completed", within=5.0
-        )
-        stats = event.detail
-        return JobResult(
-            call_ms=self._seconds * 1000,
-            total_ms=float(stats.get("time_elapsed", 0)),
-            downtime_ms=float(stats.get("downtime", 0)),
-            bytes_moved=int(stats.get("memory_processed", 0)),
-            raw=stats,
-        )
+        """libvirt's figures, from the event on the source; none when the event is lost."""
+        try:
+            event = self.domain.connection.await_event(
+                self._since, self.domain.name, "job-completed", within=5.0
+            )
+        except DeadlineExceeded:
+            return JobResult(self._seconds * 1000, 0.0, 0.0)
+        total, downtime = event.detail.get("time_elapsed", 0), event.detail.get("downtime", 0)
+        return JobResult(self._seconds * 1000, float(total), float(downtime))

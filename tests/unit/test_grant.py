@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -29,22 +30,31 @@ class Place:
 class Member:
     """A guest as a grant knows it, with an agent that says yes unless told otherwise."""
 
-    def __init__(self, name: str, domain_id: int, host: FakeHost, log: list[str]) -> None:
+    def __init__(
+        self, name: str, domain_id: int, host: FakeHost, log: list[str], shared: dict[str, str]
+    ) -> None:
+        self.shared, self.stuck = shared, False
         self.name, self.domain_id, self.place, self.log = name, domain_id, Place(host), log
         self.devices: dict[str, str] = {}
         self.handlers: dict[str, Handler] = {
             "link.add": lambda _: {},
-            "links": lambda _: {
-                "links": [{"peer": "g1", "state": "up"}, {"peer": "g2", "state": "up"}]
-            },
+            "links": lambda _: self._links(),
             "region.attach": lambda _: {},
             "region.detach": lambda _: {},
-            "handover": lambda r: self._note(
-                f"handover {r['to']}", {"epoch": 1, "duration_us": 1500}
+            "handover": lambda r: (
+                self._hand_over(r["to"])
+                or self._note(f"handover {r['to']}", {"epoch": 1, "duration_us": 1500})
             ),
         }
         self.transport = FakeTransport(self.handlers)
-        self.agent = AgentClient(self.transport, name)
+        self.agent = AgentClient(lambda: self.transport, name)
+
+    def _links(self) -> dict[str, Any]:
+        link = {"state": "up", "path": self.shared["path"], "epoch": 0}
+        return {"links": [{"peer": "g1", **link}, {"peer": "g2", **link}]}
+
+    def _hand_over(self, to: str) -> None:
+        self.shared["path"] = to
 
     def _note(self, what: str, answer: dict[str, Any]) -> dict[str, Any]:
         self.log.append(what)
@@ -55,6 +65,8 @@ class Member:
         self.devices[alias] = region
 
     def detach_region(self, alias: str, *, within: float) -> None:
+        if self.stuck:
+            raise TestbedError(f"{alias} is not unplugged")
         self.log.append(f"unplug {self.name}")
         self.devices.pop(alias, None)
 
@@ -65,9 +77,9 @@ class Member:
 class Stage:
     def __init__(self) -> None:
         self.log: list[str] = []
-        self.host = willing_host()
-        self.low = Member("g1", 3, self.host, self.log)
-        self.high = Member("g2", 4, self.host, self.log)
+        self.host, path = willing_host(), {"path": "tcp"}
+        self.low = Member("g1", 3, self.host, self.log, path)
+        self.high = Member("g2", 4, self.host, self.log, path)
         self.grant = Grant(
             GrantSpec(between=("g2", "g1")), (self.high, self.low), "t-1", EventLog()
         )
@@ -140,3 +152,58 @@ def test_the_owner_is_recorded_before_the_file_is_made() -> None:
     Region.fresh("t-1", ("g1", "g2"), (3, 4), 1 << 20, 1).create(host)
     argvs = [" ".join(argv) for argv in host.calls]
     assert "regions/domsock.t-1.g1.g2.1.json" in argvs[0] and "region create" in argvs[1]
+
+
+def test_a_handover_whose_answer_was_lost_still_happened() -> None:
+    stage = Stage()
+    stage.grant.share()
+
+    def unconfirmed(_: dict[str, Any]) -> dict[str, Any]:
+        stage.low.shared["path"] = "tcp"
+        return {"ok": False, "error": {"code": "unconfirmed", "message": "no RELEASE in time"}}
+
+    stage.low.handlers["handover"] = unconfirmed
+    stage.grant.part()
+    assert not stage.low.devices and stage.grant.region is None
+
+
+def test_a_device_that_stays_plugged_keeps_its_region_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage()
+    stage.grant.share()
+    stage.high.stuck = True
+    with pytest.raises(TestbedError, match="not unplugged"):
+        stage.grant.part()
+    assert stage.grant.region is not None and not stage.grant.on_shm
+    assert not any("region rm" in " ".join(call) for call in stage.host.calls)
+    stage.high.stuck = False
+    stage.grant.share()
+    assert stage.grant.on_shm and len(stage.low.devices) == len(stage.high.devices) == 1
+    assert any("region rm" in " ".join(call) for call in stage.host.calls)
+
+
+def test_an_interrupt_while_sharing_leaves_nothing_plugged() -> None:
+    stage = Stage()
+
+    def interrupt(_: dict[str, Any]) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    stage.low.handlers["handover"] = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        stage.grant.share()
+    assert not stage.low.devices and not stage.high.devices and stage.grant.region is None
+
+
+def test_a_region_file_that_cannot_be_made_is_taken_away() -> None:
+    stage = Stage()
+
+    def answer(argv: Sequence[str], _input: str | None) -> Completed:
+        refused = "create" in argv
+        return Completed(tuple(argv), int(refused), "", "no room" if refused else "")
+
+    stage.host._answer = answer
+    with pytest.raises(TestbedError, match="no room"):
+        stage.grant.share()
+    assert stage.grant.region is None and not stage.low.devices
+    assert any("region rm" in " ".join(call) for call in stage.host.calls)

@@ -44,7 +44,7 @@ class FakeGrant:
     def __init__(self, guest: FakeGuest, peer_host: str, steps: list[str], name: str) -> None:
         self.low, self.high, self.name = guest, object(), name
         self.peer_host, self.steps = peer_host, steps
-        self.region: object | None = object() if peer_host == "h1" else None
+        self.on_shm = self.plugged = peer_host == "h1"
         self.part_fails = self.share_fails = False
 
     @property
@@ -54,14 +54,14 @@ class FakeGrant:
     def part(self) -> Change:
         if self.part_fails:
             raise TestbedError("handover rolled back")
-        self.region = None
+        self.on_shm = self.plugged = False
         self.steps.append(f"part {self.name}")
         return Change(HANDOVER, 10.0)
 
     def share(self) -> Change:
         if self.share_fails:
             raise TestbedError("no room")
-        self.region = object()
+        self.on_shm = self.plugged = True
         self.steps.append(f"share {self.name}")
         return Change(HANDOVER, 20.0)
 
@@ -80,7 +80,11 @@ class Stage:
         self.events = EventLog()
         monkeypatch.setattr(module.preflight, "check", lambda *_: None)
         monkeypatch.setattr(module, "MigrationJob", self._job)
-        monkeypatch.setattr(module.Domain, "find", lambda *_: FakeDomain())
+        self.arrived = False
+        monkeypatch.setattr(module.Domain, "find", self._find)
+
+    def _find(self, host: str, _name: str) -> FakeDomain | None:
+        return FakeDomain() if host == ("h2" if self.arrived else "h1") else None
 
     def _job(self, *_: object) -> Any:
         stage = self
@@ -89,13 +93,14 @@ class Stage:
             def start(self) -> Job:
                 return self
 
-            def abort(self) -> None: ...
+            def cancel(self) -> None: ...
 
             def result(self) -> JobResult:
                 if stage.fails:
                     raise TestbedError("operation aborted")
                 stage.steps.append("migrate")
-                return JobResult(100.0, 90.0, 30.0, 1)
+                stage.arrived = True
+                return JobResult(100.0, 90.0, 30.0)
 
         return Job()
 
@@ -115,7 +120,7 @@ def test_a_failed_migration_shares_again_on_the_source(monkeypatch: pytest.Monke
     stage.fails = True
     with pytest.raises(TestbedError, match="aborted"):
         stage.move()
-    assert stage.steps == ["part to-h1-0", "share to-h1-0"]
+    assert stage.steps == ["part to-h1-0", "arrived h1", "share to-h1-0"]
     assert stage.guest.place.name == "h1"
 
 
@@ -124,7 +129,7 @@ def test_when_one_link_refuses_to_part_the_others_go_back(monkeypatch: pytest.Mo
     stage.grants[1].part_fails = True
     with pytest.raises(TestbedError, match="rolled back"):
         stage.move()
-    assert stage.steps == ["part to-h1-0", "share to-h1-0"]
+    assert stage.steps == ["part to-h1-0", "arrived h1", "share to-h1-0"]
 
 
 def test_a_failed_share_after_a_failed_migration_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,3 +150,36 @@ def test_a_bad_request_touches_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError):
         stage.move()
     assert stage.steps == [] and stage.events.events == []
+
+
+def test_a_guest_that_arrived_although_the_call_failed_is_adopted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage(monkeypatch, "h1", "h2")
+    stage.fails = stage.arrived = True
+    with pytest.raises(TestbedError, match="aborted"):
+        stage.move()
+    assert stage.guest.place.name == "h2"
+    assert stage.steps[-1] == "share to-h2-1"
+
+
+def test_one_grant_that_cannot_share_does_not_keep_the_others_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage(monkeypatch, "h2", "h2")
+    stage.grants[0].share_fails = True
+    assert stage.move().destination == "h2"
+    assert stage.steps[-1] == "share to-h2-1"
+    assert "degraded" in [event.name for event in stage.events.events]
+
+
+def test_an_interrupt_while_parting_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, "h1", "h1")
+
+    def interrupt() -> Change:
+        raise KeyboardInterrupt
+
+    stage.grants[1].part = interrupt  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        stage.move()
+    assert stage.steps[-1] == "share to-h1-0"

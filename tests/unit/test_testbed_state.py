@@ -94,3 +94,9 @@ def test_regions_of_others_are_listed(tmp_path: Path) -> None:
     (tmp_path / "domsock.x.g1.g2.1").touch()
     (tmp_path / "pulse-shm-1").touch()
     assert sweep.foreign_regions(tmp_path) == [str(tmp_path / "domsock.x.g1.g2.1")]
+
+
+@pytest.mark.parametrize("name", ["", "..", "/etc", "a/b", "A", "x" * 16])
+def test_what_is_no_name_leads_to_no_folder(name: str) -> None:
+    with pytest.raises(UsageError, match="no testbed's name"):
+        record.folder_of(name)
