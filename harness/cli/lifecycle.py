@@ -83,10 +83,8 @@ def _apply_inside(name: str) -> None:
 @app.command()
 def down(name: Name = "lab") -> None:
     """Take a testbed down; nothing of it is left."""
-    if record.read(name) is None:
-        known = ", ".join(record.names()) or "none"
-        raise UsageError(f"there is no testbed {name!r}", why=f"known: {known}")
     with exclusive(name):
+        record.ours(name)
         events = EventLog()
         Progress(Console()).watch(events)
         outside.stop(name, events)

@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from harness import clock, config
 from harness.errors import UsageError
@@ -88,18 +88,36 @@ def lab_folder(name: str) -> Path:
 
 def read(name: str) -> TestbedRecord | None:
     """The record of that name; None when there is none that can be read."""
+    file = folder_of(name) / FILE
     try:
-        return TestbedRecord.model_validate_json((folder_of(name) / FILE).read_text())
-    except (OSError, ValidationError):
+        found = TestbedRecord.model_validate_json(file.read_text())
+    except (OSError, ValueError):
         return None
+    return found if found.name == name else None  # another's record leads to another's folder
+
+
+def ours(name: str) -> TestbedRecord:
+    """The record of a testbed that we may end. Raises UsageError when it is not ours to end."""
+    found = read(name)
+    if found is None:
+        known = ", ".join(names()) or "none"
+        unreadable = f"{folder_of(name)} holds no record that can be read; "
+        why = f"{unreadable if folder_of(name).exists() else ''}known: {known}"
+        raise UsageError(f"there is no testbed {name!r}", why=why)
+    if found.owner != os.getuid():
+        raise UsageError(f"{name} belongs to user {found.owner}", why=f"you are {os.getuid()}")
+    return found
+
+
+def entries() -> list[str]:
+    """Everything in the folder where testbeds keep their state."""
+    root = config.state_dir() / "testbeds"
+    return sorted(entry.name for entry in root.iterdir()) if root.is_dir() else []
 
 
 def names() -> list[str]:
     """Every name that has a state folder."""
-    root = config.state_dir() / "testbeds"
-    if not root.is_dir():
-        return []
-    return sorted(entry.name for entry in root.iterdir() if naming.NAME.fullmatch(entry.name))
+    return [entry for entry in entries() if naming.NAME.fullmatch(entry)]
 
 
 def forget(name: str) -> None:

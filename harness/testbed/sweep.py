@@ -6,6 +6,7 @@ lab that was kept but never came up. Only a testbed with a record of ours is tou
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -36,27 +37,29 @@ def sweep(lock: Lock, stop: Callable[[str], None]) -> Report:
     """Look at every recorded testbed; `lock` holds one, `stop` ends and forgets it."""
     swept, left = [], []
     for name in record.names():
-        reason = _why_leave(name)
-        if reason:
-            left.append(f"{name}: {reason}")
-            continue
         try:
             with lock(name):
-                stop(name)
-            swept.append(f"{name}: it was started and never finished, or its lab is gone")
+                reason = _why_leave(name)
+                if not reason:
+                    stop(name)
         except TestbedError as error:
-            kind = "in use" if isinstance(error, UsageError) else "cannot be swept"
-            left.append(f"{name}: {kind}: {error}")
+            reason = f"{'in use' if isinstance(error, UsageError) else 'cannot be swept'}: {error}"
+        if reason:
+            left.append(f"{name}: {reason}")
+        else:
+            swept.append(f"{name}: it was started and never finished, or its lab is gone")
     left += [f"{file}: carries our prefix, has no record here" for file in foreign_regions(SHM)]
     return Report(tuple(swept), tuple(left))
 
 
 def _why_leave(name: str) -> str:
-    """Why a testbed is not for us to sweep; empty when it is."""
+    """Why a testbed is not for us to sweep; empty when it is. To be asked under its lock."""
     found = record.read(name)
-    if found is None and not (record.folder_of(name) / record.LAB_FOLDER).exists():
+    if found is None:
         return "its folder holds no record of ours"
-    if found is not None and found.state == "up" and _alive_for_good(name):
+    if found.owner != os.getuid():
+        return f"it belongs to user {found.owner}"
+    if found.state == "up" and _alive_for_good(name):
         return "it is up; testbed down ends it"
     return ""
 

@@ -11,6 +11,7 @@ import pytest
 from harness.errors import UsageError
 from harness.model.topology import GrantSpec, GuestSpec, HostSpec, Topology, lab_topology
 from harness.testbed import capacity, record, sweep
+from harness.testbed.lock import exclusive
 from harness.testbed.record import TestbedRecord
 
 
@@ -84,10 +85,61 @@ def test_what_somebody_works_on_is_left_alone() -> None:
 
 
 def test_a_folder_without_our_record_is_listed_and_left(state: Path) -> None:
-    stranger = state / "testbeds" / "stranger"
-    stranger.mkdir(parents=True)
-    report = sweep.sweep(free, stopped([]))  # type: ignore[arg-type]
-    assert "no record of ours" in report.left[0] and stranger.exists()
+    (state / "testbeds" / "stranger" / "lab").mkdir(parents=True)
+    (state / "testbeds" / "No Name").mkdir()
+    names: list[str] = []
+    report = sweep.sweep(free, stopped(names))  # type: ignore[arg-type]
+    assert names == [] and not report.swept
+    assert "no testbed's name" in report.left[0] and "no record of ours" in report.left[1]
+
+
+def test_a_testbed_of_another_user_is_left_alone() -> None:
+    made = TestbedRecord.new(lab_topology(), "digest")
+    made.model_copy(update={"owner": made.owner + 1}).write()
+    names: list[str] = []
+    report = sweep.sweep(free, stopped(names))  # type: ignore[arg-type]
+    assert names == [] and "belongs to user" in report.left[0]
+
+
+def test_the_sweep_decides_under_the_lock() -> None:
+    """Somebody takes the testbed down while we wait for the lock: nothing of ours is there."""
+    TestbedRecord.new(lab_topology(), "digest").write()
+
+    @contextmanager
+    def gone_meanwhile(name: str) -> Iterator[None]:
+        record.forget(name)
+        yield
+
+    names: list[str] = []
+    sweep.sweep(gone_meanwhile, stopped(names))  # type: ignore[arg-type]
+    assert names == []
+
+
+def test_a_record_in_anothers_folder_is_none(state: Path) -> None:
+    TestbedRecord.new(lab_topology(), "digest").write()
+    (state / "testbeds" / "lab").rename(state / "testbeds" / "other")
+    assert record.read("other") is None
+
+
+def test_the_lock_is_held_once_and_leaves_no_file(state: Path) -> None:
+    with exclusive("lab"):
+        with pytest.raises(UsageError, match="another command is working on lab"), exclusive("lab"):
+            pytest.fail("two hold it")
+        assert (state / "locks" / "lab.lock").exists()
+    assert list((state / "locks").iterdir()) == []
+
+
+def test_a_patient_command_waits_and_says_so() -> None:
+    said: list[str] = []
+    held = exclusive("lab")
+    held.__enter__()
+
+    def waiting() -> None:
+        said.append("waiting")
+        held.__exit__(None, None, None)
+
+    with exclusive("lab", patience=20.0, waiting=waiting):
+        assert said == ["waiting"]
 
 
 def test_regions_of_others_are_listed(tmp_path: Path) -> None:
@@ -100,3 +152,16 @@ def test_regions_of_others_are_listed(tmp_path: Path) -> None:
 def test_what_is_no_name_leads_to_no_folder(name: str) -> None:
     with pytest.raises(UsageError, match="no testbed's name"):
         record.folder_of(name)
+
+
+@pytest.mark.parametrize("name", ["", "../lab", "/etc"])
+def test_what_is_no_name_is_never_locked(name: str) -> None:
+    with pytest.raises(UsageError, match="no testbed's name"), exclusive(name):
+        pytest.fail("it was locked")
+
+
+def test_another_users_testbed_is_left() -> None:
+    made = TestbedRecord.new(lab_topology(), "digest")
+    made.model_copy(update={"owner": made.owner + 1}).write()
+    report = sweep.sweep(free, stopped([]))  # type: ignore[arg-type]
+    assert "belongs to user" in report.left[0] and record.read("lab")
