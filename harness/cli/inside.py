@@ -56,7 +56,7 @@ def run_inside(lab: Lab, arguments: list[str]) -> int:
     An interrupt is passed on once, and the command is given 15 s to collect its evidence.
     """
     child = run.spawn(
-        lab.enter_argv([sys.executable, "-m", "harness", *arguments]),
+        lab.enter_argv([sys.executable, "-P", "-m", "harness", *arguments]),
         env={**os.environ, INSIDE: "1"},
     )
     try:
@@ -84,7 +84,7 @@ def _descendants(pid: int) -> list[psutil.Process]:
 
 
 def _same_command() -> list[str]:
-    return [sys.executable, "-m", "harness", *sys.argv[1:]]
+    return [sys.executable, "-P", "-m", "harness", *sys.argv[1:]]
 
 
 def hosts_of(name: str) -> list[SshHost]:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from harness import clock
 from harness.agent.answers import HandoverAnswer, Link, Links
-from harness.agent.client import AgentClient
+from harness.agent.client import AgentClient, AgentRefused
 from harness.errors import TestbedError
 from harness.events import EventLog
 from harness.grants.region import Region
@@ -211,8 +211,8 @@ class Grant:
         with self.events.span("handover", grant=self.name, to=to) as done:
             try:
                 answer = self._ask_for_handover(to)
-            except TestbedError:
-                if not self._both_on(to):
+            except TestbedError as error:
+                if _certain(error) or not self._both_on(to):
                     raise
                 answer = HandoverAnswer()  # it happened; only the answer was lost, or late
             self.on_shm = to == "shm"
@@ -277,3 +277,8 @@ class Grant:
         with ThreadPoolExecutor(2) as pool:
             for future in [pool.submit(action, member) for member in (self.low, self.high)]:
                 future.result()
+
+
+def _certain(error: TestbedError) -> bool:
+    """Whether a handover that failed like this surely did not happen."""
+    return isinstance(error, AgentRefused) and error.code != "unconfirmed"

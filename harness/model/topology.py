@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -12,17 +12,22 @@ from harness.model import naming
 MIB = 1 << 20
 UNITS = {"KiB": 1 << 10, "MiB": MIB, "GiB": 1 << 30}
 MIN_REGION = MIB
+MIN_MEMORY = 96 * MIB  # with less the kernel does not boot
+RESERVED = ("self", "localhost", "harness")
 MAX_REGION = 1 << 30
 
 
 def parse_size(value: object) -> object:
     """Bytes from ``32 MiB``; anything else goes through for pydantic to judge."""
+    if isinstance(value, bool):
+        raise ValueError("a size is a number of bytes, or such as 32 MiB")
     if isinstance(value, str) and (found := re.fullmatch(r"(\d+) ?(KiB|MiB|GiB)", value)):
         return int(found[1]) * UNITS[found[2]]
     return value
 
 
 Bytes = Annotated[int, BeforeValidator(parse_size), Field(ge=1)]
+Memory = Annotated[int, BeforeValidator(parse_size), Field(ge=MIN_MEMORY, multiple_of=MIB)]
 Name = Annotated[str, Field(pattern=f"^{naming.NAME.pattern}$")]
 
 
@@ -42,8 +47,8 @@ class GuestSpec(Part):
     """A virtual machine. `memory` is in bytes."""
 
     host: Name
-    image: str = "micro"
-    memory: Bytes = 128 * MIB
+    image: Literal["micro"] = "micro"
+    memory: Memory = 128 * MIB
     vcpus: Annotated[int, Field(ge=1, le=8)] = 1
 
 
@@ -58,9 +63,10 @@ class GrantSpec(Part):
         if self.between[0] == self.between[1]:
             raise ValueError(f"a grant joins two guests, not {self.between[0]} with itself")
         if self.size & (self.size - 1) or not MIN_REGION <= self.size <= MAX_REGION:
+            nearest = min(MAX_REGION, max(MIN_REGION, 1 << (self.size - 1).bit_length()))
             raise ValueError(
-                f"size {self.size} is not a power of two between 1 MiB and 1 GiB: "
-                "QEMU dies of any other region size"
+                f"size {self.size} is not a power of two between 1 MiB and 1 GiB, and QEMU dies "
+                f"of any other region size; the next is {nearest // MIB} MiB"
             )
         return self
 
@@ -81,6 +87,10 @@ class Topology(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Topology:
+        for name in (*self.hosts, *self.guests):
+            if name in RESERVED:
+                kind = "hosts" if name in self.hosts else "guests"
+                raise ValueError(f"{kind}.{name}: the name {name!r} has a meaning of its own")
         for name, guest in self.guests.items():
             if guest.host not in self.hosts:
                 raise ValueError(f"guests.{name}.host: there is no host {guest.host!r}")
@@ -102,14 +112,6 @@ class Topology(Part):
     def guest_id(self, name: str) -> int:
         """The guest's domain id: its place in the file, from 3 on."""
         return naming.FIRST_GUEST_ID + list(self.guests).index(name)
-
-    def host_id(self, name: str) -> int:
-        """The host's domain id, for when it is a domain itself."""
-        return naming.FIRST_HOST_ID + list(self.hosts).index(name)
-
-    def grants_of(self, guest: str) -> tuple[GrantSpec, ...]:
-        """The grants this guest is a member of."""
-        return tuple(grant for grant in self.grants if guest in grant.pair)
 
     def region_bytes(self) -> int:
         """What all regions take if every pair meets on one host."""

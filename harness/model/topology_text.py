@@ -13,51 +13,79 @@ from harness.errors import UsageError
 from harness.model.topology import Topology
 
 Path = tuple[str | int, ...]
+MAX_CHARACTERS = 1 << 20
+MAX_DEPTH = 8
 
 
 def parse(text: str, source: str) -> Topology:
     """A topology from `text`; `source` is the file's name, for messages.
 
-    Raises UsageError with ``source:line`` for everything that is wrong with it.
+    Raises UsageError with ``source:line`` for everything that is wrong with it. Aliases and tags
+    are refused: a topology has no use for them, and small files can grow huge by them.
     """
+    if len(text) > MAX_CHARACTERS:
+        raise UsageError("this is too long for a topology", where=source)
+    lines: dict[Path, int] = {}
     try:
+        _refuse_cleverness(text, source)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if not isinstance(root, MappingNode):
+            raise UsageError(
+                "a topology is a mapping with name, hosts, guests, grants", where=f"{source}:1"
+            )
+        _index(root, (), lines, source)
+        return Topology.model_validate(yaml.load(text, Loader=yaml.SafeLoader))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
         problem = str(getattr(error, "problem", None) or error)
-        raise UsageError("this is not YAML", where=f"{source}:{line}", why=problem) from None
-    if not isinstance(root, MappingNode):
-        raise UsageError(
-            "a topology is a mapping with name, hosts, guests, grants", where=f"{source}:1"
-        )
-    lines: dict[Path, int] = {}
-    _index(root, (), lines, source)
-    try:
-        return Topology.model_validate(yaml.load(text, Loader=yaml.SafeLoader))
+        where = f"{source}:{mark.line + 1 if mark else 1}"
+        raise UsageError("this is not YAML", where=where, why=problem) from None
     except ValidationError as error:
         raise _explain(error, lines, source) from None
+    except ValueError as error:  # a scalar such as 2001-99-99, which YAML takes for a date
+        raise UsageError("a value cannot be read", where=source, why=str(error)) from None
+
+
+def _refuse_cleverness(text: str, source: str) -> None:
+    """Aliases, tags, keys that are no words, and nesting deeper than any topology."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        where = f"{source}:{event.start_mark.line + 1 if event.start_mark else 1}"
+        if isinstance(event, yaml.AliasEvent):
+            raise UsageError("aliases (*name) are not for topologies", where=where)
+        if tag := getattr(event, "tag", None):
+            raise UsageError(f"tags ({tag}) are not for topologies", where=where)
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise UsageError("this is nested too deeply for a topology", where=where)
 
 
 def _index(node: Node, path: Path, lines: dict[Path, int], source: str) -> None:
-    """Note the line of every key, and refuse a key that stands twice."""
+    """Note the line of every key, and refuse a key that stands twice, or is no word."""
     lines.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, SequenceNode):
         for number, item in enumerate(node.value):
             _index(item, (*path, number), lines, source)
     if isinstance(node, MappingNode):
         for key, value in node.value:
-            name = key.value if isinstance(key, ScalarNode) else str(key.start_mark)
-            here = (*path, name)
-            line = key.start_mark.line + 1
-            if here in lines:
-                raise UsageError(
-                    f"{name!r} stands twice",
-                    where=f"{source}:{line}",
-                    why=f"first at line {lines[here]}",
-                )
-            lines[here] = line
+            here = _note_key(key, path, lines, source)
             _index(value, here, lines, source)
+
+
+def _note_key(key: Node, path: Path, lines: dict[Path, int], source: str) -> Path:
+    line = key.start_mark.line + 1
+    if not isinstance(key, ScalarNode):
+        raise UsageError("a key must be a word", where=f"{source}:{line}")
+    here = (*path, str(key.value))
+    if here in lines:
+        raise UsageError(
+            f"{key.value!r} stands twice",
+            where=f"{source}:{line}",
+            why=f"first at line {lines[here]}",
+        )
+    lines[here] = line
+    return here
 
 
 def _explain(error: ValidationError, lines: dict[Path, int], source: str) -> UsageError:

@@ -53,6 +53,15 @@ def test_the_default_is_valid() -> None:
         ("name: lab", "name: Lab", "(t.yaml:1)|name"),
         ("  g1: {host: h1}", "  h2: {host: h1}", "(t.yaml:6)|a host's name"),
         ("256 MiB", "lots", "(t.yaml:9)|guests.g2.memory"),
+        ("256 MiB", "1 KiB", "(t.yaml:9)|guests.g2.memory"),
+        ("256 MiB", "true", "(t.yaml:9)|such as 32 MiB"),
+        ("g1: {host: h1}", "g1: {host: h1, image: none-such}", "(t.yaml:6)|micro"),
+        ("  g1:", "  self:", "(t.yaml:6)|a meaning of its own"),
+        ("name: lab", "name: !!python/object:os.system lab", "(t.yaml:1)|tags"),
+        ("name: lab", "name: &a lab\nx: *a", "(t.yaml:2)|aliases"),
+        ("name: lab", "? [a]: b\nname: lab", "(t.yaml:1)|"),
+        ("name: lab", "name: 2001-99-99", "(t.yaml"),
+        ("name: lab", "name: " + "[" * 500 + "]" * 500, "(t.yaml:1)|nested too deeply"),
     ],
 )
 def test_a_bad_file_is_refused_with_its_line(old: str, new: str, expected: str) -> None:

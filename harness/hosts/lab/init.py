@@ -96,7 +96,7 @@ def host_batch(spec: LabSpec, host: str) -> str:
 def _start_host(spec: LabSpec, host: str, state_dir: Path) -> run.Process:
     argv = ["ip", "netns", "exec", host]
     argv += ["unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--mount-proc"]
-    argv += ["--kill-child=KILL", sys.executable, "-m", "harness.hosts.lab.host"]
+    argv += ["--kill-child=KILL", sys.executable, "-P", "-m", "harness.hosts.lab.host"]
     argv += [host, str(state_dir), spec.as_json()]
     with (state_dir / f"{host}.log").open("wb") as log:
         return run.spawn(argv, stdin=run.DEVNULL, stdout=log, stderr=log)

@@ -157,7 +157,7 @@ def _spawn(spec: LabSpec, state_dir: Path, theirs: Channel) -> run.Process:
     """Start the namespaces' PID 1, in a session of its own: Ctrl-C is not for it."""
     argv = ["unshare", *(["--user", "--map-root-user", "--map-auto"] if os.geteuid() else [])]
     argv += ["--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child=KILL"]
-    argv += [sys.executable, "-m", "harness.hosts.lab.init", str(theirs.fileno())]
+    argv += [sys.executable, "-P", "-m", "harness.hosts.lab.init", str(theirs.fileno())]
     argv += [str(state_dir.resolve()), spec.as_json()]
     with (state_dir / LOG).open("wb") as log:
         return run.spawn(
