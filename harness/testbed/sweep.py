@@ -6,7 +6,6 @@ lab that was kept but never came up. Only a testbed with a record of ours is tou
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -34,16 +33,10 @@ Lock = Callable[[str], AbstractContextManager[None]]
 
 
 def sweep(lock: Lock, stop: Callable[[str], None]) -> Report:
-    """Look at every recorded testbed; `lock` holds one, `stop` ends and forgets it."""
+    """Look at every state folder; `lock` holds a testbed, `stop` ends and forgets it."""
     swept, left = [], []
-    for name in record.names():
-        try:
-            with lock(name):
-                reason = _why_leave(name)
-                if not reason:
-                    stop(name)
-        except TestbedError as error:
-            reason = f"{'in use' if isinstance(error, UsageError) else 'cannot be swept'}: {error}"
+    for name in record.entries():
+        reason = _sweep_one(name, lock, stop)
         if reason:
             left.append(f"{name}: {reason}")
         else:
@@ -52,13 +45,30 @@ def sweep(lock: Lock, stop: Callable[[str], None]) -> Report:
     return Report(tuple(swept), tuple(left))
 
 
+def _sweep_one(name: str, lock: Lock, stop: Callable[[str], None]) -> str:
+    """Sweep one; why it was left instead, or nothing. Decided under the lock: what was true
+    before it was held may have changed.
+    """
+    if not naming.NAME.fullmatch(name):
+        return "this is no testbed's name"
+    try:
+        with lock(name):
+            reason = _why_leave(name)
+            if not reason:
+                stop(name)
+            return reason
+    except UsageError as error:
+        return f"in use: {error}"
+    except TestbedError as error:
+        return f"cannot be swept: {error}"
+
+
 def _why_leave(name: str) -> str:
     """Why a testbed is not for us to sweep; empty when it is. To be asked under its lock."""
-    found = record.read(name)
-    if found is None:
-        return "its folder holds no record of ours"
-    if found.owner != os.getuid():
-        return f"it belongs to user {found.owner}"
+    try:
+        found = record.ours(name)
+    except UsageError as error:
+        return f"no record of ours: {error}"
     if found.state == "up" and _alive_for_good(name):
         return "it is up; testbed down ends it"
     return ""
