@@ -118,6 +118,7 @@ class Grant:
         for name in filter(None, names):
             host = self.low.place.host
             self.region, self._region_host = Region.load(host, name), host
+            self.generation = self.region.generation if self.region else 0
 
     def introduce(self) -> None:
         """Tell both agents of each other, and wait until their link is up."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -207,3 +209,19 @@ def test_a_region_file_that_cannot_be_made_is_taken_away() -> None:
         stage.grant.share()
     assert stage.grant.region is None and not stage.low.devices
     assert any("region rm" in " ".join(call) for call in stage.host.calls)
+
+
+def test_another_process_finds_what_is_shared() -> None:
+    stage = Stage()
+    stage.grant.share()
+    region = stage.grant.region
+    assert region is not None
+
+    def answer(argv: Sequence[str], _input: str | None) -> Completed:
+        record = json.dumps(asdict(region)) if argv[0] == "cat" else ""
+        return Completed(tuple(argv), 0, record, "")
+
+    stage.host._answer = answer
+    other = Grant(GrantSpec(between=("g1", "g2")), (stage.low, stage.high), "t-1", EventLog())
+    other.recover()
+    assert (other.region, other.generation, other.on_shm) == (region, region.generation, True)
