@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 PathName = Literal["shm", "tcp", "relay", "none"]
+Phase = Literal["idle", "preparing", "prepared", "fenced", "voted", "committed", "aborting"]
 
 
 class Answer(BaseModel):
@@ -24,11 +25,12 @@ class Hello(Answer):
 
 
 class Link(Answer):
-    """A link as one end sees it. `epoch` is the number of handovers so far."""
+    """A link as one end sees it. `phase` is a handover's, `epoch` the number of them so far."""
 
     peer: str
     state: str = "down"
     path: PathName = "none"
+    phase: Phase = "idle"
     epoch: NonNegativeInt = 0
 
 

@@ -6,13 +6,13 @@ import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
 
 from harness import clock
 from harness.agent.answers import HandoverAnswer, Link, Links
-from harness.agent.client import AgentClient, AgentRefused
+from harness.agent.client import AgentRefused
 from harness.errors import TestbedError
 from harness.events import EventLog
+from harness.grants.member import Member
 from harness.grants.region import Region
 from harness.hosts.base import Host
 from harness.model import naming
@@ -23,38 +23,7 @@ PLUG_SECONDS = 30.0
 HANDOVER_SECONDS = 10.0
 LINK_SECONDS = 20.0
 SETTLE_SECONDS = 5.0
-
-
-class Place(Protocol):
-    """Where a member is."""
-
-    @property
-    def host(self) -> Host:
-        """The host, for commands."""
-
-
-class Member(Protocol):
-    """A guest, as far as a grant needs to know it."""
-
-    name: str
-    domain_id: int
-
-    @property
-    def place(self) -> Place:
-        """Where it is now."""
-
-    @property
-    def agent(self) -> AgentClient:
-        """Its agent."""
-
-    def attach_region(self, region: str, size: int, alias: str) -> None:
-        """Hot-plug a region."""
-
-    def detach_region(self, alias: str, *, within: float) -> None:
-        """Unplug one."""
-
-    def regions(self) -> dict[str, str]:
-        """Alias → file name of what it has."""
+LET_GO_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -68,7 +37,8 @@ class Change:
 class Grant:
     """The relation of two guests.
 
-    Its link always exists; its region exists only while both are on one host.
+    Its link always exists; its region exists only while both are on one host. `region` is the one
+    that may be plugged in either of them: while there is one, no file is destroyed.
     """
 
     def __init__(
@@ -79,9 +49,8 @@ class Grant:
         self.low, self.high = low, high
         self.key = secrets.token_hex(32)
         self.generation = 0
-        self.on_shm = False
         self.region: Region | None = None
-        self._region_host: Host | None = None
+        self._files: dict[Region, Host] = {}  # every region that has a file, or may have one
 
     @property
     def name(self) -> str:
@@ -93,12 +62,22 @@ class Grant:
         """Whether both members are on one host now."""
         return self.low.place.host.name == self.high.place.host.name
 
+    def has_member_on(self, host: Host) -> bool:
+        """Whether one of them lives there."""
+        return host.name in (self.low.place.host.name, self.high.place.host.name)
+
     @property
     def plugged(self) -> bool:
         """Whether a region is in one of them, be it one that nobody knows any more."""
         return self.region is not None or any(
             self.alias_for(member) in member.regions() for member in (self.low, self.high)
         )
+
+    @property
+    def on_shm(self) -> bool:
+        """Whether the link takes the region, as the low agent says; False when it does not say."""
+        link = self._settled(self.low) if self.region is not None else None
+        return link is not None and link.path == "shm"
 
     def alias_for(self, member: Member) -> str:
         """The device's alias in that member: it names the peer."""
@@ -108,17 +87,19 @@ class Grant:
         return self.high if member is self.low else self.low
 
     def recover(self) -> None:
-        """Learn from the members which region they share; after a restart of the harness.
+        """Learn from the hosts which regions there are; after a restart of the harness.
 
-        One that only one of them still has was left by a command that was killed half way:
-        `share` takes it away before it makes another.
+        Those that a command which was killed half way left behind are taken away by `tidy`, or
+        when the grant parts or shares.
         """
-        self.on_shm = self.link_of(self.low).path == "shm"
-        names = {member.regions().get(self.alias_for(member)) for member in (self.low, self.high)}
-        for name in filter(None, names):
-            host = self.low.place.host
-            self.region, self._region_host = Region.load(host, name), host
-            self.generation = self.region.generation if self.region else 0
+        members = (self.low, self.high)
+        plugged = {member.regions().get(self.alias_for(member)) for member in members}
+        for host in {member.place.host.name: member.place.host for member in members}.values():
+            for region in Region.recorded(host, self.testbed, (self.low.name, self.high.name)):
+                self._files[region] = host
+                self.generation = max(self.generation, region.generation)
+                if region.name in plugged:
+                    self.region = region
 
     def introduce(self) -> None:
         """Tell both agents of each other, and wait until their link is up."""
@@ -139,9 +120,29 @@ class Grant:
 
     def link_of(self, member: Member) -> Link:
         """The link as that member's agent sees it; a link that is down when it has none."""
-        links = member.agent.ask(Links, "links").links
+        links = member.agent.ask(Links, "links", within=SETTLE_SECONDS).links
         peer = self._peer(member).name
         return next((link for link in links if link.peer == peer), Link(peer=peer))
+
+    def _settled(self, member: Member) -> Link | None:
+        """The link when no handover is on, as that agent sees it; None when it does not say."""
+
+        def link() -> Link | None:
+            seen = self.link_of(member)
+            return seen if seen.phase in ("idle", "committed") else None
+
+        try:
+            return clock.wait_until(link, within=SETTLE_SECONDS, what=f"{self.name} to settle")
+        except TestbedError:
+            return None
+
+    def _off_memory(self) -> bool:
+        """Whether the link is certainly not on shared memory.
+
+        One end that says so is enough: a path is left for good only after both have emptied it.
+        """
+        links = (self._settled(member) for member in (self.low, self.high))
+        return any(link is not None and link.path == "tcp" for link in links)
 
     def _await_link(self, member: Member) -> None:
         clock.wait_until(
@@ -150,38 +151,55 @@ class Grant:
             what=f"the link {self.name} to come up, seen from {member.name}",
         )
 
-    def share(self) -> Change:
+    def prepare(self, host: Host) -> Region:
+        """A fresh region's file on that host, where a member lives: `share` can plug it at once.
+
+        It is known before it is made: whatever happens to its making, `tidy` takes it away.
+        """
+        self.generation = self._next_generation(host)
+        ids = (self.low.domain_id, self.high.domain_id)
+        pair = (self.low.name, self.high.name)
+        region = Region.fresh(self.testbed, pair, ids, self.spec.size, self.generation)
+        self._files[region] = host
+        region.create(host)
+        return region
+
+    def _next_generation(self, host: Host) -> int:
+        """Higher than any before: each one costs the link an epoch, which its agents remember."""
+        members = (self.low, self.high)
+        witness = next(member for member in members if member.place.host.name == host.name)
+        return max(self.generation, self.link_of(witness).epoch) + 1
+
+    def share(self, prepared: Region | None = None) -> Change:
         """A fresh region into both members, and the link onto it.
 
-        When that fails or is interrupted the region is taken away again and the link stays on
-        TCP; what cannot be taken away now is, before the next region is plugged.
+        When that fails or is interrupted, region and devices are taken away again and the link
+        stays on TCP; what cannot be taken away now is before the next region is plugged.
         """
         with self.events.span("share", grant=self.name) as done:
             begun = clock.now()
             try:
-                self._clear()
-                self._plug_fresh_region()
+                self._unplug_both()
+                self.tidy(keep=prepared)
+                self.region = prepared or self.prepare(self.low.place.host)
+                self._both(self._plug)
                 plug_ms = (clock.now() - begun) * 1000
                 handover = self._hand_over("shm")
-            except (TestbedError, KeyboardInterrupt):
-                self._clear_if_possible()
+            except BaseException:  # Ctrl-C, too
+                self._withdraw()
                 raise
             done.update(plug_ms=plug_ms, duration_ms=handover.duration_ms)
         return Change(handover, plug_ms)
 
-    def _plug_fresh_region(self) -> None:
-        self.generation = self._next_generation()
-        ids = (self.low.domain_id, self.high.domain_id)
-        pair = (self.low.name, self.high.name)
-        region = Region.fresh(self.testbed, pair, ids, self.spec.size, self.generation)
-        host = self.low.place.host
-        self.region, self._region_host = region, host
-        region.create(host)
-        self._both(self._plug)
-
-    def _next_generation(self) -> int:
-        """Higher than any before: each one costs the link an epoch, which its agents remember."""
-        return max(self.generation, self.link_of(self.low).epoch) + 1
+    def _withdraw(self) -> None:
+        """After a failure: no device and no file, unless the link may be using them."""
+        try:
+            if self.region is not None and not self._off_memory():
+                raise TestbedError(f"the link {self.name} may be on shared memory")
+            self._unplug_both()
+            self.tidy()
+        except TestbedError as error:
+            self.events.emit("cleanup.failed", grant=self.name, error=str(error))
 
     def _plug(self, member: Member) -> None:
         assert self.region is not None
@@ -195,15 +213,20 @@ class Grant:
         )
 
     def part(self) -> Change:
-        """The link onto TCP, the region out of both members, its file destroyed.
+        """The link onto TCP and the region out of both members; its file is left to `tidy`.
 
         Raises TestbedError when the handover was rolled back (the link is on shm as before), or
-        when a device stays plugged (the link is on TCP; `share` or `part` finish the job).
+        when a device stays plugged (degraded: the link is on TCP, and the next `share` or `part`
+        finishes the job).
         """
         with self.events.span("part", grant=self.name) as done:
             handover = self._hand_over("tcp")
             begun = clock.now()
-            self._clear()
+            try:
+                self._unplug_both()
+            except TestbedError as error:
+                self.events.emit("degraded", grant=self.name, error=str(error))
+                raise
             plug_ms = (clock.now() - begun) * 1000
             done.update(plug_ms=plug_ms, duration_ms=handover.duration_ms)
         return Change(handover, plug_ms)
@@ -212,11 +235,11 @@ class Grant:
         with self.events.span("handover", grant=self.name, to=to) as done:
             try:
                 answer = self._ask_for_handover(to)
-            except TestbedError as error:
-                if _certain(error) or not self._both_on(to):
+            except TestbedError:
+                link = self._settled(self.low)
+                if link is None or link.path != to:
                     raise
-                answer = HandoverAnswer()  # it happened; only the answer was lost, or late
-            self.on_shm = to == "shm"
+                answer = HandoverAnswer(epoch=link.epoch)  # only the answer was lost, or late
             handover = Handover(
                 epoch=answer.epoch,
                 to=to,
@@ -238,48 +261,45 @@ class Grant:
             deadline_ms=int(HANDOVER_SECONDS * 1000),
         )
 
-    def _both_on(self, to: Path) -> bool:
-        """Whether the link has come to that path after all, as both agents see it."""
-        try:
-            return clock.wait_until(
-                lambda: all(self.link_of(m).path == to for m in (self.low, self.high)),
-                within=SETTLE_SECONDS,
-                what=f"{self.name} to settle on {to}",
-            )
-        except TestbedError:
-            return False
-
-    def _clear(self) -> None:
-        """No device in either member, no region file. The link must not be on shared memory.
-
-        The file goes last: a region that one member still has plugged must stay known.
-        """
+    def _unplug_both(self) -> None:
+        """No device in either member afterwards; until both are out the region stays known."""
         self._both(self._unplug)
-        if self.region is not None and self._region_host is not None:
-            self.region.destroy(self._region_host)
-        self.region = self._region_host = None
+        self.region = None
 
     def _unplug(self, member: Member) -> None:
         """Every mapper lets go first. One that has nothing plugged is fine."""
         alias = self.alias_for(member)
         if alias in member.regions():
-            member.agent.call("region.detach", peer=self._peer(member).name)
+            self._let_go(member)
             member.detach_region(alias, within=PLUG_SECONDS)
 
-    def _clear_if_possible(self) -> None:
-        """After a failure; what stays is known, and is cleared before the next region comes."""
+    def _let_go(self, member: Member) -> None:
+        """Its agent unmaps the region. One that hangs is passed over if nothing can be lost."""
+        peer = self._peer(member).name
         try:
-            self._clear()
+            member.agent.call("region.detach", within=LET_GO_SECONDS, peer=peer)
+        except AgentRefused as refusal:
+            if refusal.code != "no-link":
+                raise
         except TestbedError as error:
-            self.events.emit("cleanup.failed", grant=self.name, error=str(error))
+            if not self._off_memory():
+                raise
+            why = f"{member.name} did not let go of the region: {error}"
+            self.events.emit("degraded", grant=self.name, error=why)
+
+    def tidy(self, keep: Region | None = None) -> None:
+        """Destroy the files that no member has plugged; those that resist stay known."""
+        for region, host in [] if self.region else list(self._files.items()):
+            if region == keep:
+                continue
+            try:
+                region.destroy(host)
+                del self._files[region]
+            except TestbedError as error:
+                self.events.emit("cleanup.failed", grant=self.name, error=str(error))
 
     def _both(self, action: Callable[[Member], None]) -> None:
         """Do it for both members side by side; the first error is raised after both ended."""
         with ThreadPoolExecutor(2) as pool:
             for future in [pool.submit(action, member) for member in (self.low, self.high)]:
                 future.result()
-
-
-def _certain(error: TestbedError) -> bool:
-    """Whether a handover that failed like this surely did not happen."""
-    return isinstance(error, AgentRefused) and error.code != "unconfirmed"

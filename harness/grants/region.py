@@ -6,6 +6,8 @@ import json
 import secrets
 from dataclasses import asdict, dataclass
 
+from pydantic import TypeAdapter, ValidationError
+
 from harness.errors import TestbedError
 from harness.hosts.base import Host
 from harness.model import naming
@@ -34,14 +36,12 @@ class Region:
         return cls(testbed, pair, ids, size, generation, secrets.token_hex(16))
 
     @classmethod
-    def load(cls, host: Host, name: str) -> Region | None:
-        """The region of that file name, from its owner record on the host; None without one."""
-        record = host.run(["cat", f"{RECORDS}/{name}.json"], check=False)
-        if record.returncode:
-            return None
-        fields = json.loads(record.stdout)
-        pair, ids = tuple(fields.pop("pair")), tuple(fields.pop("ids"))
-        return cls(pair=pair, ids=ids, **fields)
+    def recorded(cls, host: Host, testbed: str, pair: tuple[str, str]) -> list[Region]:
+        """Every region of that pair that has an owner record on the host."""
+        script = 'for f in "$0"/"$1".*.json; do [ ! -e "$f" ] || { cat "$f"; echo; }; done'
+        first = naming.region_name(testbed, pair, 1).removesuffix(".1")
+        lines = host.run(["sh", "-c", script, RECORDS, first]).stdout.splitlines()
+        return [region for line in lines if (region := _parse(line)) is not None]
 
     @property
     def name(self) -> str:
@@ -63,10 +63,12 @@ class Region:
 
         Raises TestbedError when /dev/shm has no room: better now than a QEMU killed later.
         """
-        host.run(["sh", "-c", 'mkdir -p "${0%/*}" && cat >"$0"', self.record], input=self._owner())
-        made = host.run(self._create_argv(), check=False)
+        script = (
+            'mkdir -p "${0%/*}" && cat >"$0.new" && mv "$0.new" "$0" && exec "$@"'  # whole or not
+        )
+        argv = ["sh", "-c", script, self.record, *self._create_argv()]
+        made = host.run(argv, input=self._owner(), check=False)
         if made.returncode:
-            host.run(["rm", "-f", self.record])
             raise TestbedError(
                 f"the region of {'-'.join(self.pair)} cannot be made",
                 where=host.name,
@@ -84,8 +86,23 @@ class Region:
         ]
 
     def destroy(self, host: Host) -> None:
-        """Remove file and record. A file with another nonce is not ours, and stays; one that was
-        never made is fine.
+        """Remove file and record. A region with another nonce is not ours, and stays.
+
+        One that was never made is fine, as is one whose making was cut short: it has no header.
         """
-        script = '{ [ ! -e "$1" ] || "$0" region rm "$1" --nonce "$2"; } && rm -f "$3"'
+        script = (
+            'if [ -e "$1" ] && "$0" region show "$1" >/dev/null 2>&1;'
+            ' then "$0" region rm "$1" --nonce "$2"; else rm -f "$1"; fi && rm -f "$3" "$3.new"'
+        )
         host.run(["sh", "-c", script, TOOL, self.path, self.nonce, self.record])
+
+
+_RECORD = TypeAdapter(Region)
+
+
+def _parse(line: str) -> Region | None:
+    """The region of a record; None when it is no record of ours."""
+    try:
+        return _RECORD.validate_json(line)
+    except ValidationError:
+        return None

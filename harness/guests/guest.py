@@ -109,5 +109,10 @@ class Guest:
         self.domain.detach(alias, within=within)
 
     def regions(self) -> dict[str, str]:
-        """The regions it has: alias → file name."""
-        return xml.attached_regions(self.domain.describe())
+        """The regions it has: alias → file name. A guest that has ended has none."""
+        try:
+            return xml.attached_regions(self.domain.describe())
+        except TestbedError:
+            if Domain.find(self.place.connection, self.name) is None:
+                return {}
+            raise

@@ -8,11 +8,13 @@ wherever both members are on one host.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from harness import clock
 from harness.errors import TestbedError
 from harness.events import EventLog
 from harness.grants.grant import Change, Grant
+from harness.grants.region import Region
 from harness.guests.guest import Guest
 from harness.guests.place import Place
 from harness.migration import preflight
@@ -39,6 +41,7 @@ class Move:
         self.source = guest.place
         self.grants = [grant for grant in grants if guest in (grant.low, grant.high)]
         self._bandwidth = bandwidth_mib
+        self._prepared: dict[str, Region] = {}  # by grant: made there while libvirt is at work
 
     def run(self) -> Migration:
         """Move it. Raises UsageError with nothing touched, or TestbedError after the roll-back."""
@@ -49,10 +52,10 @@ class Move:
             try:
                 left = self._leave()
                 job = self._migrate()
-            except (TestbedError, KeyboardInterrupt):
+                met = self._meet()
+            except BaseException:  # Ctrl-C, too
                 self._roll_back()
                 raise
-            met = self._meet()
             total_ms = (clock.now() - begun) * 1000
             migration = self._measured(total_ms, job, left, met)
             done.update(own_ms=migration.own_ms, downtime_ms=migration.downtime_ms)
@@ -67,21 +70,34 @@ class Move:
             self.guest.drop_agent()
             job = MigrationJob(self.guest.domain, self.destination.connection, self._bandwidth)
             try:
-                result = job.start().result()
-            except KeyboardInterrupt:
+                job.start()
+                self._do_errands()
+                result = job.result()
+            except BaseException:
                 job.cancel()
                 raise
             self._find_guest()
             done.update(total_ms=result.total_ms, downtime_ms=result.downtime_ms)
         return result
 
+    def _do_errands(self) -> None:
+        """What can be done while libvirt is at work: old regions' files go, new ones are made."""
+        there = self.destination.host
+        for grant in self.grants:
+            grant.tidy()
+            if grant.has_member_on(there):
+                try:
+                    self._prepared[grant.name] = grant.prepare(there)
+                except TestbedError as error:  # `share` tries again
+                    self.events.emit("prepare.failed", grant=grant.name, error=str(error))
+
     def _find_guest(self) -> None:
         """Ask both hosts where the guest runs: whatever libvirt's call said, this is the truth."""
 
         def found() -> bool:
             for place in (self.destination, self.source):
-                domain = Domain.find(place.connection, self.guest.name)
-                if domain is not None and domain.running():
+                domain = _running_on(place, self.guest.name)
+                if domain is not None:
                     self.guest.moved_to(place, domain)
                     return True
             return False
@@ -90,14 +106,14 @@ class Move:
 
     def _roll_back(self) -> None:
         """Find the guest, and share memory again with whoever is there. The error that brought
-        us here is the one to tell; trouble in here is only noted.
+        us here is the one to tell; trouble in here is only noted (rollback.failed).
         """
-        try:
-            with self.events.span("rollback", guest=self.guest.name):
-                self._find_guest()
-                self._meet()
-        except TestbedError as error:
-            self.events.emit("degraded", guest=self.guest.name, error=str(error))
+        self._prepared.clear()
+        with suppress(TestbedError), self.events.span("rollback", guest=self.guest.name):
+            self._find_guest()
+            self._meet()
+        for grant in self.grants:
+            grant.tidy()
 
     def _meet(self) -> list[Change]:
         """A fresh region for every granted peer that lives here.
@@ -109,7 +125,7 @@ class Move:
         for grant in self.grants:
             if grant.together and not grant.on_shm:
                 try:
-                    met.append(grant.share())
+                    met.append(grant.share(self._prepared.get(grant.name)))
                 except TestbedError as error:
                     self.events.emit("degraded", grant=grant.name, error=str(error))
         return met
@@ -134,6 +150,15 @@ class Move:
             bytes_in_ring_at_fence=sum(c.handover.bytes_in_ring_at_fence for c in changes),
             bytes_resent=sum(c.handover.bytes_resent for c in changes),
         )
+
+
+def _running_on(place: Place, name: str) -> Domain | None:
+    """The guest, if it runs there. A host that does not answer does not hide the other."""
+    try:
+        domain = Domain.find(place.connection, name)
+        return domain if domain is not None and domain.running() else None
+    except TestbedError:
+        return None
 
 
 def _plugging(changes: list[Change]) -> float:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness import run
 from harness.agent.client import AgentClient
 from harness.agent.fake import FakeTransport, Handler
 from harness.errors import TestbedError
 from harness.events import EventLog
+from harness.grants import grant as module
+from harness.grants import region as region_module
 from harness.grants.grant import Grant
 from harness.grants.region import Region
 from harness.hosts.fake import FakeHost
@@ -52,7 +56,7 @@ class Member:
         self.agent = AgentClient(lambda: self.transport, name)
 
     def _links(self) -> dict[str, Any]:
-        link = {"state": "up", "path": self.shared["path"], "epoch": 0}
+        link = {"state": "up", "path": self.shared["path"], "phase": "idle", "epoch": 0}
         return {"links": [{"peer": "g1", **link}, {"peer": "g2", **link}]}
 
     def _hand_over(self, to: str) -> None:
@@ -149,11 +153,156 @@ def test_each_generation_has_its_own_name_and_nonce() -> None:
     assert len({region.name for region in regions}) == len({r.nonce for r in regions}) == 2
 
 
-def test_the_owner_is_recorded_before_the_file_is_made() -> None:
-    host = willing_host()
-    Region.fresh("t-1", ("g1", "g2"), (3, 4), 1 << 20, 1).create(host)
-    argvs = [" ".join(argv) for argv in host.calls]
-    assert "regions/domsock.t-1.g1.g2.1.json" in argvs[0] and "region create" in argvs[1]
+class LocalHost(FakeHost):
+    """Runs commands here, with a `domsock` and a folder of records of the test's."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        within: float = 30.0,
+        input: str | None = None,  # noqa: A002 - subprocess's own word
+        check: bool = True,
+    ) -> Completed:
+        return run.run(argv, within=within, input=input, check=check)
+
+
+@pytest.fixture
+def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalHost:
+    tool = tmp_path / "domsock"
+    tool.write_text(
+        "#!/bin/sh\ncase $2 in\n"
+        f"create) ls {tmp_path}/records >{tmp_path}/seen; [ ! -e {tmp_path}/full ] || exit 1;"
+        ' echo header $7 >"$3";;\n'
+        'show) grep -q header "$3";;\n'
+        'rm) grep -q "$5" "$3" && rm "$3";;\nesac\n'
+    )
+    tool.chmod(0o755)
+    monkeypatch.setattr(region_module, "TOOL", str(tool))
+    monkeypatch.setattr(region_module, "RECORDS", str(tmp_path / "records"))
+    monkeypatch.setattr(region_module, "SHM", str(tmp_path))
+    return LocalHost("h1")
+
+
+def fresh(generation: int = 1, testbed: str = "t-1") -> Region:
+    return Region.fresh(testbed, ("g1", "g2"), (3, 4), 1 << 20, generation)
+
+
+def test_the_owner_is_recorded_before_the_file_is_made(local: LocalHost, tmp_path: Path) -> None:
+    region = fresh()
+    region.create(local)
+    assert (tmp_path / "seen").read_text() == "domsock.t-1.g1.g2.1.json\n"
+    assert (tmp_path / region.name).exists()
+    region.destroy(local)
+    assert not (tmp_path / region.name).exists() and not list((tmp_path / "records").iterdir())
+
+
+def test_a_region_is_found_by_its_record(local: LocalHost, tmp_path: Path) -> None:
+    assert Region.recorded(local, "t-1", ("g1", "g2")) == []
+    mine, others = fresh(), fresh(testbed="t-2")
+    mine.create(local)
+    others.create(local)
+    (tmp_path / "records" / "domsock.t-1.g1.g2.9.json").write_text("{half")
+    assert Region.recorded(local, "t-1", ("g1", "g2")) == [mine]
+
+
+def test_what_was_never_made_or_only_begun_can_be_destroyed(
+    local: LocalHost, tmp_path: Path
+) -> None:
+    (tmp_path / "full").touch()
+    region = fresh()
+    with pytest.raises(TestbedError, match="cannot be made"):
+        region.create(local)
+    region.destroy(local)
+    (tmp_path / region.name).write_text("begun")
+    region.destroy(local)
+    assert not (tmp_path / region.name).exists()
+
+
+def test_a_region_with_another_nonce_stays(local: LocalHost, tmp_path: Path) -> None:
+    region = fresh()
+    (tmp_path / region.name).write_text("header of another")
+    with pytest.raises(TestbedError):
+        region.destroy(local)
+    assert (tmp_path / region.name).exists()
+
+
+def test_a_killed_command_leaves_nothing_for_long(local: LocalHost, tmp_path: Path) -> None:
+    stage = Stage()
+    left = fresh(generation=7)
+    left.create(local)
+    for member in (stage.low, stage.high):
+        member.place.host = local
+    stage.grant.recover()
+    assert stage.grant.region is None and stage.low.transport.requests == []
+    stage.grant.share()
+    assert stage.grant.generation == 8 and not (tmp_path / left.name).exists()
+
+
+def test_a_region_that_one_member_still_has_is_recovered(local: LocalHost, tmp_path: Path) -> None:
+    stage = Stage()
+    left = fresh()
+    left.create(local)
+    stage.high.devices["ua-domsock-g1"] = left.name
+    for member in (stage.low, stage.high):
+        member.place.host = local
+    stage.grant.recover()
+    assert stage.grant.region == left
+    stage.grant.tidy()
+    assert (tmp_path / left.name).exists()
+    stage.grant.part()
+    stage.grant.tidy()
+    assert not stage.high.devices and not (tmp_path / left.name).exists()
+
+
+def hang(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The high member's agent answers nothing any more."""
+    monkeypatch.setattr(module, "LET_GO_SECONDS", 0.05)
+    monkeypatch.setattr(module, "SETTLE_SECONDS", 0.05)
+    stage.high.handlers.clear()
+
+
+def test_a_hanging_agent_does_not_keep_its_device_when_the_link_is_on_tcp(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage()
+    stage.grant.share()
+    hang(stage, monkeypatch)
+    stage.grant.part()
+    assert not stage.high.devices and stage.grant.region is None
+
+
+def test_devices_stay_when_nobody_says_where_the_link_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage()
+    hang(stage, monkeypatch)
+    monkeypatch.setattr(module, "PLUG_SECONDS", -4.95)
+    del stage.low.handlers["links"]
+    stage.grant.generation = 1
+    monkeypatch.setattr(Grant, "_next_generation", lambda *_: 2)
+    with pytest.raises(TestbedError):
+        stage.grant.share()
+    assert stage.high.devices and stage.grant.region is not None
+    assert not any("region rm" in " ".join(call) for call in stage.host.calls)
+
+
+def test_a_prepared_region_is_plugged_as_it_is() -> None:
+    stage = Stage()
+    prepared = stage.grant.prepare(stage.host)
+    calls = len(stage.host.calls)
+    stage.grant.share(prepared)
+    assert stage.grant.region == prepared and len(stage.host.calls) == calls
+
+
+def test_a_parting_that_is_only_half_done_is_said() -> None:
+    stage = Stage()
+    stage.grant.share()
+    stage.low.stuck = True
+    with pytest.raises(TestbedError, match="not unplugged"):
+        stage.grant.part()
+    assert "degraded" in [event.name for event in stage.grant.events.events]
+    stage.low.stuck = False
+    stage.grant.part()
+    assert stage.grant.region is None
 
 
 def test_a_handover_whose_answer_was_lost_still_happened() -> None:
@@ -218,7 +367,7 @@ def test_another_process_finds_what_is_shared() -> None:
     assert region is not None
 
     def answer(argv: Sequence[str], _input: str | None) -> Completed:
-        record = json.dumps(asdict(region)) if argv[0] == "cat" else ""
+        record = json.dumps(asdict(region)) if "*.json" in " ".join(argv) else ""
         return Completed(tuple(argv), 0, record, "")
 
     stage.host._answer = answer

@@ -21,7 +21,7 @@ HANDOVER = Handover(
 
 class Place:
     def __init__(self, name: str) -> None:
-        self.name, self.connection = name, name
+        self.name, self.connection, self.host = name, name, name
 
 
 class FakeDomain:
@@ -45,11 +45,25 @@ class FakeGrant:
         self.low, self.high, self.name = guest, object(), name
         self.peer_host, self.steps = peer_host, steps
         self.on_shm = self.plugged = peer_host == "h1"
-        self.part_fails = self.share_fails = False
+        self.part_fails = self.share_fails = self.prepare_fails = False
+        self.files: list[str] = []
+        self.prepared: str | None = None
 
     @property
     def together(self) -> bool:
         return bool(self.low.place.name == self.peer_host)
+
+    def has_member_on(self, host: str) -> bool:
+        return host == self.peer_host
+
+    def tidy(self) -> None:
+        self.files.clear()
+
+    def prepare(self, host: str) -> str:
+        self.files.append(f"region on {host}")
+        if self.prepare_fails:
+            raise TestbedError("no room yet")
+        return self.files[-1]
 
     def part(self) -> Change:
         if self.part_fails:
@@ -58,7 +72,9 @@ class FakeGrant:
         self.steps.append(f"part {self.name}")
         return Change(HANDOVER, 10.0)
 
-    def share(self) -> Change:
+    def share(self, prepared: str | None = None) -> Change:
+        assert prepared is None or prepared == f"region on {self.low.place.name}"
+        self.prepared = prepared
         if self.share_fails:
             raise TestbedError("no room")
         self.on_shm = self.plugged = True
@@ -138,6 +154,69 @@ def test_a_failed_share_after_a_failed_migration_is_said(monkeypatch: pytest.Mon
     with pytest.raises(TestbedError, match="aborted"):
         stage.move()
     assert "degraded" in [event.name for event in stage.events.events]
+
+
+def test_the_region_over_there_is_made_while_libvirt_is_at_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage(monkeypatch, "h2")
+    stage.move()
+    assert stage.grants[0].prepared == "region on h2"
+
+
+def test_a_region_that_could_not_be_prepared_is_made_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, "h2")
+    stage.grants[0].prepare_fails = True
+    stage.move()
+    assert stage.grants[0].prepared is None and stage.steps[-1] == "share to-h2-0"
+
+
+def test_a_failed_migration_leaves_no_prepared_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, "h1", "h2")
+    stage.fails = True
+    with pytest.raises(TestbedError, match="aborted"):
+        stage.move()
+    assert stage.grants[1].files == [] and stage.grants[0].prepared is None
+
+
+def test_trouble_in_the_roll_back_does_not_hide_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, "h1")
+    stage.fails = True
+    monkeypatch.setattr(module, "SETTLE_SECONDS", 0.01)
+    monkeypatch.setattr(module.Domain, "find", lambda *_: None)
+    with pytest.raises(TestbedError, match="aborted"):
+        stage.move()
+    assert "rollback.failed" in [event.name for event in stage.events.events]
+
+
+def test_a_host_that_does_not_answer_does_not_hide_the_guest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage(monkeypatch, "h1")
+    stage.fails = True
+
+    def find(host: str, _name: str) -> FakeDomain:
+        if host == "h2":
+            raise TestbedError("libvirtd does not answer")
+        return FakeDomain()
+
+    monkeypatch.setattr(module.Domain, "find", find)
+    with pytest.raises(TestbedError, match="aborted"):
+        stage.move()
+    assert stage.steps[-1] == "share to-h1-0"
+
+
+def test_an_interrupt_while_meeting_shares_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, "h2", "h2")
+
+    def interrupt(_prepared: object) -> Change:
+        del stage.grants[0].share
+        raise KeyboardInterrupt
+
+    stage.grants[0].share = interrupt  # type: ignore[assignment, method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        stage.move()
+    assert stage.steps[-2:] == ["share to-h2-0", "share to-h2-1"]
 
 
 def test_a_bad_request_touches_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
