@@ -7,13 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 Handler = Callable[[dict[str, Any]], dict[str, Any]]
+HELLO = {"name": "fake", "version": "0", "monotonic_ns": 1}
 
 
 class FakeTransport:
-    """Answers each request by its handler; raw bytes can be slipped in before an answer."""
+    """Answers each request by its handler; raw bytes can be slipped in before an answer.
+
+    It greets unless it is told how to.
+    """
 
     def __init__(self, handlers: dict[str, Handler]) -> None:
         self.handlers = handlers
+        handlers.setdefault("hello", lambda _: dict(HELLO))
         self.requests: list[dict[str, Any]] = []
         self.inbox = bytearray()
         self.closed = False

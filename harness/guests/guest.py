@@ -17,7 +17,7 @@ from harness.virt.domain import Domain
 from harness.virt.xml import GuestDefinition
 
 BOOT_SECONDS = 120.0
-GREET_SECONDS = 20.0
+LAST_LINES = 20
 
 
 class Guest:
@@ -44,35 +44,34 @@ class Guest:
         Raises TestbedError with the last lines of its console when it never does.
         """
         begun = clock.now()
-        self.domain.resume()
         try:
-            self._agent = self._reach_agent(BOOT_SECONDS)
+            self.domain.resume()
+            self.agent.call("hello", within=BOOT_SECONDS)
         except TestbedError as error:
-            why = f"{error}; its console ends with:\n{self._console_tail()}"
+            why = f"{error}; its console ends with:\n{self._last_words()}"
             raise TestbedError(
                 f"{self.name} did not boot", where=self.place.name, why=why
             ) from error
         self.boot_ms = (clock.now() - begun) * 1000
 
-    def _console_tail(self) -> str:
+    def _last_words(self) -> str:
+        """The end of its console, without what would play tricks on a terminal."""
         log = definition.console_log(self.name)
-        return self.place.host.run(["tail", "-n", "20", log], check=False).stdout
+        try:
+            said = self.place.host.run(["tail", "-n", str(LAST_LINES), log], check=False).stdout
+        except TestbedError as error:
+            return f"(it cannot be read: {error})"
+        return "\n".join("".join(filter(str.isprintable, line)) for line in said.splitlines())
 
     @property
     def agent(self) -> AgentClient:
-        """The control channel of its agent, opened where the guest is now."""
+        """The control channel of its agent, opened where the guest is now when it is used."""
         if self._agent is None:
-            self._agent = self._reach_agent(GREET_SECONDS)
+            domain = self.domain
+            self._agent = AgentClient(
+                lambda: domain.open_channel(naming.CTL_CHANNEL), domain.where, self._agent_event
+            )
         return self._agent
-
-    def _reach_agent(self, within: float) -> AgentClient:
-        client = AgentClient(
-            lambda: self.domain.open_channel(naming.CTL_CHANNEL),
-            self.domain.where,
-            self._agent_event,
-        )
-        client.greet(within=within)
-        return client
 
     def _agent_event(self, message: dict[str, Any]) -> None:
         self.events.emit("agent", guest=self.name, said=message)

@@ -1,0 +1,68 @@
+"""A guest: what its agent says unasked, and what is said of one that does not boot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.agent.fake import FakeTransport
+from harness.errors import TestbedError
+from harness.events import EventLog
+from harness.guests import guest as module
+from harness.guests.guest import Guest
+from harness.hosts.fake import FakeHost
+from harness.run import Completed
+
+
+class Place:
+    def __init__(self, host: FakeHost) -> None:
+        self.host, self.name = host, host.name
+
+
+class Domain:
+    where = "g1 on h1"
+
+    def __init__(self, transport: FakeTransport) -> None:
+        self.transport = transport
+
+    def resume(self) -> None: ...
+
+    def open_channel(self, _name: str) -> FakeTransport:
+        return self.transport
+
+
+def guest(transport: FakeTransport, host: FakeHost, events: EventLog) -> Guest:
+    domain: Any = Domain(transport)
+    place: Any = Place(host)
+    return Guest("g1", 3, domain, place, events)
+
+
+def test_what_an_agent_says_unasked_poses_as_nothing_else() -> None:
+    transport, events = FakeTransport({"ping": lambda _: {}}), EventLog()
+    transport.inbox += b'{"event": "x", "guest": "g9", "name": "verdict", "data": 1, "at": 0}\n'
+    guest(transport, FakeHost("h1"), events).agent.call("ping")
+    [event] = events.events
+    assert (event.name, event.fields["guest"]) == ("agent", "g1")
+    assert set(event.fields) == {"guest", "said"}
+
+
+def test_a_guest_that_does_not_boot_shows_the_end_of_its_console(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "BOOT_SECONDS", 0.05)
+    host = FakeHost("h1", lambda argv, _: Completed(tuple(argv), 0, "a\x1b[2J\nKernel panic\n", ""))
+    silent = FakeTransport({"hello": lambda _: {"ok": False}})
+    with pytest.raises(TestbedError, match="Kernel panic") as caught:
+        guest(silent, host, EventLog()).boot()
+    assert "\x1b" not in str(caught.value)
+    assert host.calls[0][:3] == ("tail", "-n", "20")
+
+
+def test_a_host_that_does_not_answer_either_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BOOT_SECONDS", 0.05)
+    host = FakeHost("h1")
+    host.reachable = False
+    silent = FakeTransport({"hello": lambda _: {"ok": False}})
+    with pytest.raises(TestbedError, match="g1 did not boot"):
+        guest(silent, host, EventLog()).boot()
