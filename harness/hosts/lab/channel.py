@@ -43,9 +43,8 @@ class Channel:
 
     def say(self, word: str, **fields: str) -> None:
         """Send one message; does nothing when the other side is gone, it will be seen as EOF."""
-        message = json.dumps({"word": word, **fields}).encode()[:_LIMIT]
         try:
-            self._end.send(message, socket.MSG_NOSIGNAL)
+            self._end.send(_message(word, fields), socket.MSG_NOSIGNAL)
         except (BrokenPipeError, ConnectionResetError):
             return
 
@@ -68,3 +67,10 @@ class Channel:
     def close(self) -> None:
         """Let go; the other side reads EOF."""
         self._end.close()
+
+
+def _message(word: str, fields: dict[str, str]) -> bytes:
+    """The message; texts lose their ends until it is short enough to be read whole."""
+    while len(message := json.dumps({"word": word, **fields}).encode()) > _LIMIT:
+        fields = {key: text[: len(text) // 2] for key, text in fields.items()}
+    return message

@@ -46,3 +46,11 @@ def test_silence_has_an_end() -> None:
     with pytest.raises(DeadlineExceeded, match="said nothing"):
         ours.hear(0.05)
     theirs.close()
+
+
+def test_a_long_text_is_cut_and_the_message_stays_whole() -> None:
+    ours, theirs = Channel.pair()
+    theirs.say("failed", what="short", why="\u2028" * 9000)
+    heard = ours.hear(1)
+    assert heard is not None and heard["word"] == "failed"
+    assert set(heard["why"]) == {"\u2028"} and "what" in heard
