@@ -6,15 +6,14 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.console import Console
 
 from harness import clock, config
-from harness.cli import inside, outside, show
-from harness.cli.main import app
+from harness.cli import inside, outside, places, show
+from harness.cli.main import INTERRUPTED
 from harness.cli.progress import Progress
+from harness.cli.signals import ignore_signals, stop_at_first_signal
 from harness.demo import evidence
 from harness.demo.job import JobSpec
 from harness.demo.runner import Runner
@@ -28,10 +27,7 @@ from harness.model.topology import lab_topology
 from harness.testbed import record
 from harness.testbed.lock import exclusive
 
-Seed = Annotated[int | None, typer.Option(help="Repeat a run's byte patterns.")]
-Seconds = Annotated[float, typer.Option(help="How long each path is held, in seconds.", min=0.2)]
-RunId = Annotated[str, typer.Option(hidden=True)]
-INTERRUPTED = 130
+COMMAND = "testbed demo"
 
 
 @dataclass(frozen=True)
@@ -49,32 +45,40 @@ class Run:
         options = ["--seed", str(self.seed), "--seconds", str(self.seconds)]
         return ["demo", *options, "--run-id", self.folder.name]
 
+    @property
+    def summary(self) -> Summary | None:
+        """What the inner half found; None when it left nothing that can be read."""
+        try:
+            return Summary.model_validate_json((self.folder / "summary.json").read_text())
+        except (OSError, ValueError):
+            return None
 
-@app.command()
-def demo(seed: Seed = None, seconds: Seconds = 4.0, run_id: RunId = "") -> None:
-    """Two hosts, two guests, streams, a live migration there and back, and a verdict."""
-    if inside.is_inside():
-        raise typer.Exit(_inner_half(run_id, seed or 0, seconds))
-    inside.stop_at_first_signal()
-    os.environ[leftovers.MARK] = secrets.token_hex(8)
+
+def demo(seed: int | None, seconds: float) -> int:
+    """Run it, take everything down, say what was found. Gives the exit code."""
+    stop_at_first_signal()
+    os.environ.setdefault(leftovers.MARK, secrets.token_hex(8))
     before = leftovers.snapshot()
     run = _new_run(secrets.randbits(31) if seed is None else seed, seconds)
-    console, error = Console(), None
+    console, code, error = Console(), 0, None
     try:
         code = _outer_half(run, console)
-    except (TestbedError, KeyboardInterrupt) as caught:
-        error, code = caught, getattr(caught, "exit_code", INTERRUPTED)
+    except (Exception, KeyboardInterrupt) as caught:
+        error, code = caught, exit_code(caught)
+    finally:
+        ignore_signals()  # what is left is quick, and makes the evidence whole
     left = leftovers.difference(before, leftovers.snapshot())
-    verdict = _conclude(run, code, error, left)
+    verdict = conclude(run, code, error, left)
     show.summary(console, verdict, str(run.folder))
     if error is not None:
         raise error
-    raise typer.Exit(code or (1 if verdict.verdict == "fail" else 0))
+    return code or (0 if verdict.verdict == "pass" else 1)
 
 
 def _new_run(seed: int, seconds: float) -> Run:
-    name = f"demo-{secrets.token_hex(3)}"
+    places.check("TESTBED_STATE", "TESTBED_CACHE", "TESTBED_RESULTS")
     outside.check_machine(lab_topology())
+    name = f"demo-{secrets.token_hex(3)}"
     folder = outside.results_folder(f"{clock.utc():%Y%m%d-%H%M%S}-{name}")
     return Run(name, folder, seed, seconds)
 
@@ -90,17 +94,20 @@ def _outer_half(run: Run, console: Console) -> int:
             try:
                 _, lab = outside.start(topology, events)
                 progress.stop()
-                return inside.run_inside(lab, run.arguments)
+                code = inside.run_inside(lab, run.arguments)
             finally:
                 outside.stop(run.name, events)
+        if code in (0, 1) and run.summary is None:
+            raise TestbedError("the run left no summary", where=str(run.folder))
+        return code
     finally:
         progress.stop()
         events.close()
 
 
-def _inner_half(run_id: str, seed: int, seconds: float) -> int:
+def inner_half(run_id: str, seed: int, seconds: float) -> int:
     """Everything that talks to hosts and guests."""
-    inside.stop_at_first_signal()
+    stop_at_first_signal()
     folder = config.results_dir() / run_id
     name = "demo-" + run_id.rpartition("-")[2]
     found = record.read(name)
@@ -109,7 +116,7 @@ def _inner_half(run_id: str, seed: int, seconds: float) -> int:
     spec = JobSpec(
         run_id=run_id,
         folder=folder,
-        command="testbed demo",
+        command=COMMAND,
         seed=seed,
         commit=outside.commit(),
         steady_seconds=seconds,
@@ -125,15 +132,30 @@ def _inner_half(run_id: str, seed: int, seconds: float) -> int:
     return 0 if verdict.verdict == "pass" else 1
 
 
-def _conclude(run: Run, code: int, error: BaseException | None, left: list[str]) -> Summary:
-    """The summary of the inner half, with what was left behind; one of our own if it has none."""
+def exit_code(error: BaseException) -> int:
+    """The exit code that an error stands for."""
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    return error.exit_code if isinstance(error, TestbedError) else TestbedError.exit_code
+
+
+def reason(code: int, error: BaseException | None) -> str:
+    """Why a run did not end well, in a sentence; nothing when it did."""
+    if isinstance(error, KeyboardInterrupt) or code == INTERRUPTED:
+        return "interrupted"
+    if error is not None:
+        return str(error) or type(error).__name__
+    return f"the run ended with exit code {code}" if code else ""
+
+
+def conclude(run: Run, code: int, error: BaseException | None, left: list[str]) -> Summary:
+    """The summary of the inner half, with how it ended and what was left behind."""
     outside.point_latest(run.folder)
-    file = run.folder / "summary.json"
-    if file.exists():
-        summary = Summary.model_validate_json(file.read_text())
-    else:
-        why = str(error) if error else f"the run ended early with exit code {code}"
-        summary = Summary.broken("testbed demo", run.folder.name, run.seed, outside.commit(), why)
-    summary = with_left_behind(summary, left)
+    found, why = run.summary, reason(code, error)
+    if found is None:
+        found = Summary.broken(COMMAND, run.folder.name, run.seed, outside.commit(), why)
+    elif why not in found.findings and (error is not None or (code and found.verdict == "pass")):
+        found = found.model_copy(update={"findings": (*found.findings, why)})
+    summary = with_left_behind(found, left)
     evidence.write_summary(summary, run.folder)
     return summary

@@ -9,22 +9,27 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 import psutil
+from rich.console import Console
 
-from harness import clock, run
+from harness import run
+from harness.cli.main import INTERRUPTED
 from harness.errors import TestbedError, UsageError
 from harness.events import EventLog
 from harness.hosts.lab.lab import Lab
 from harness.hosts.ssh import SshHost
 from harness.testbed import record
+from harness.testbed.lock import exclusive
 from harness.testbed.testbed import Testbed
 
 INSIDE = "TESTBED_INSIDE"
 INTERRUPT_SECONDS = 15.0
+LOOK_PATIENCE = 120.0
+CHANGE_PATIENCE = 10.0
+EXIT_CODES = (0, 1, 2, TestbedError.exit_code, INTERRUPTED)
 
 
 def is_inside() -> bool:
@@ -45,7 +50,7 @@ def enter(name: str) -> None:
     """Replace this process by the same command inside the lab, unless it is there already."""
     if is_inside():
         return
-    argv = running_lab(name).enter_argv(_same_command())
+    argv = running_lab(name).enter_argv(_testbed(sys.argv[1:]))
     os.environ[INSIDE] = "1"
     os.execvp(argv[0], argv)
 
@@ -54,16 +59,38 @@ def run_inside(lab: Lab, arguments: list[str]) -> int:
     """Run a testbed command inside `lab`, on our terminal, to its end. Gives its exit code.
 
     An interrupt is passed on once, and the command is given 15 s to collect its evidence.
+    Raises TestbedError for a code that no testbed command has: something else ended it.
     """
-    child = run.spawn(
-        lab.enter_argv([sys.executable, "-P", "-m", "harness", *arguments]),
-        env={**os.environ, INSIDE: "1"},
-    )
+    child = run.spawn(lab.enter_argv(_testbed(arguments)), env={**os.environ, INSIDE: "1"})
     try:
-        return child.wait()
+        return _known(child.wait())
     except KeyboardInterrupt:
         _interrupt(child)
-        return 130
+        return INTERRUPTED
+
+
+def ask_inside(lab: Lab, arguments: list[str]) -> str:
+    """What a testbed command prints inside `lab`. Raises TestbedError when it fails."""
+    argv, env = lab.enter_argv(_testbed(arguments)), {**os.environ, INSIDE: "1"}
+    done = run.run(argv, env=env, check=False)
+    if _known(done.returncode):
+        said = done.stderr.strip().removeprefix("testbed: ")
+        raise TestbedError(said or f"`testbed {' '.join(arguments)}` failed inside the lab")
+    return done.stdout
+
+
+def _testbed(arguments: list[str]) -> list[str]:
+    """The command line of a testbed command; -P: what lies in the current folder is not ours."""
+    return [sys.executable, "-P", "-m", "harness", *arguments]
+
+
+def _known(code: int) -> int:
+    if code in EXIT_CODES:
+        return code
+    how = signal.strsignal(-code) if code < 0 else f"exit code {code}"
+    raise TestbedError(
+        f"what ran inside the lab was ended: {how}", fix="see what killed it, or try again"
+    )
 
 
 def _interrupt(child: run.Process) -> None:
@@ -83,18 +110,14 @@ def _descendants(pid: int) -> list[psutil.Process]:
         return []
 
 
-def _same_command() -> list[str]:
-    return [sys.executable, "-P", "-m", "harness", *sys.argv[1:]]
-
-
 def hosts_of(name: str) -> list[SshHost]:
     """The lab's hosts, ready to be reached; for use inside."""
     return [SshHost(host) for host in running_lab(name).hosts]
 
 
 @contextmanager
-def connected(name: str, events: EventLog | None = None) -> Iterator[Testbed]:
-    """The running testbed of that name; enters its lab first."""
+def reached(name: str, events: EventLog | None = None) -> Iterator[Testbed]:
+    """The running testbed of that name, its agents left in peace; enters its lab first."""
     enter(name)
     found = record.read(name)
     if found is None:
@@ -108,20 +131,20 @@ def connected(name: str, events: EventLog | None = None) -> Iterator[Testbed]:
         testbed.close()
 
 
-def stop_at_first_signal() -> None:
-    """SIGINT and SIGTERM raise KeyboardInterrupt once; later ones do not disturb the clean-up."""
+@contextmanager
+def held(name: str, patience: float, events: EventLog | None = None) -> Iterator[Testbed]:
+    """The running testbed with its grants, for us alone; enters its lab first."""
+    if not is_inside():
+        running_lab(name)
+        with exclusive(name, patience=patience, waiting=say_waiting(name)):
+            pass  # whoever has it may be taking it down: then there is no lab to enter
+        enter(name)
+    lock = exclusive(name, patience=patience, waiting=say_waiting(name))
+    with lock, reached(name, events) as testbed:
+        testbed.recover_grants()
+        yield testbed
 
-    def handler(_number: int, _frame: FrameType | None) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, handler)
-
-
-def lab_stops(lab: Lab, within: float = 20.0) -> float:
-    """Stop the lab; gives the seconds it took."""
-    begun = clock.now()
-    lab.stop(within)
-    return clock.now() - begun
+def say_waiting(name: str) -> Callable[[], None]:
+    """Says on stderr what a command waits for."""
+    return lambda: Console(stderr=True).print(f"waiting for another command on {name} …")

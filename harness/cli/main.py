@@ -10,42 +10,57 @@ import os
 import sys
 import traceback
 
-import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
-from harness.errors import TestbedError
+from harness.cli.printable import printable
+from harness.errors import TestbedError, UsageError
 
-app = typer.Typer(
-    name="testbed",
-    help="A multi-host QEMU/KVM testbed whose guests share memory and keep their streams.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command line."""
-    from harness.cli import commands  # noqa: F401 - registers; late, so --help is quick
-
     try:
-        app(standalone_mode=True)
+        _run()
     except TestbedError as error:
-        Console(stderr=True).print(f"[red]testbed:[/] {escape(str(error))}", highlight=False)
-        _leave(error.exit_code)
+        _tell(str(error))
+        sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        Console(stderr=True).print("testbed: interrupted")
-        _leave(130)
+        _tell("interrupted")
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # whoever read our output has left: nobody is there to be told
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        _leave(1)
+        sys.exit(1)
+    except OSError as error:
+        _tell(str(error))
+        sys.exit(TestbedError.exit_code)
     except Exception:
         traceback.print_exc()
-        Console(stderr=True).print("[red]testbed:[/] this is a bug in the testbed itself")
-        _leave(TestbedError.exit_code)
+        _tell("this is a bug in the testbed itself")
+        sys.exit(TestbedError.exit_code)
 
 
-def _leave(code: int) -> None:
-    sys.exit(code)
+def _run() -> None:
+    try:
+        from harness.cli import commands
+
+        commands.app(standalone_mode=True)
+    except ImportError as error:
+        if (error.name or "").startswith("harness"):
+            raise  # ours: a bug, not a lack of this machine
+        raise _lacking(error) from error
+
+
+def _lacking(error: ImportError) -> UsageError:
+    """The refusal of a machine on which a module that we need cannot be loaded."""
+    from harness.hosts.checks import INSTALL
+
+    fix = f"{INSTALL} libvirt0" if "libvirt" in f"{error.name} {error}" else "make setup"
+    return UsageError("a Python module cannot be loaded", why=str(error), fix=fix)
+
+
+def _tell(sentence: str) -> None:
+    text = Text.assemble(("testbed:", "red"), " ", printable(sentence))
+    Console(stderr=True).print(text, highlight=False, soft_wrap=True)

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 from harness import config, run
-from harness.cli import inside
 from harness.errors import UsageError
 from harness.events import EventLog
 from harness.hosts.checks import failures
@@ -20,11 +19,11 @@ from harness.testbed.record import TestbedRecord
 
 def check_machine(topology: Topology) -> None:
     """Raises UsageError for the first thing that this machine lacks. Touches nothing."""
-    for failed in failures():
+    capacity.check(topology)
+    for failed in failures(capacity.needs(topology)):
         raise UsageError(
             f"{failed.name}: {failed.found}", why=failed.why, fix=failed.fix or "testbed doctor"
         )
-    capacity.check(topology)
 
 
 def refuse_if_up(name: str) -> None:
@@ -58,7 +57,7 @@ def stop(name: str, events: EventLog) -> None:
     lab = Lab.load(record.lab_folder(name))
     if lab is not None:
         with events.span("lab.stop"):
-            inside.lab_stops(lab)
+            lab.stop()
     record.forget(name)
 
 

@@ -59,8 +59,8 @@ class Check:
 class Needs:
     """What a testbed is going to take, in bytes."""
 
-    memory: int = 1024 * MIB
-    shm: int = 64 * MIB
+    memory: int
+    shm: int
 
 
 def _user_name() -> str:
@@ -105,14 +105,14 @@ class Machine:
         return f"sudo {command}" if self.ordinary else command
 
 
-def failures() -> list[Check]:
+def failures(needs: Needs, machine: Machine | None = None) -> list[Check]:
     """What this machine lacks."""
-    return [check for check in all_checks() if not check.ok]
+    return [check for check in all_checks(needs, machine) if not check.ok]
 
 
-def all_checks(machine: Machine | None = None, needs: Needs | None = None) -> list[Check]:
+def all_checks(needs: Needs, machine: Machine | None = None) -> list[Check]:
     """All checks that concern this user on this machine."""
-    machine, needs = machine or Machine(), needs or Needs()
+    machine = machine or Machine()
     found = [system(machine), programs(machine), tun(machine), kvm(machine)]
     if machine.ordinary:
         found += [user_namespaces(machine), apparmor(machine), map_auto(machine)]

@@ -38,7 +38,7 @@ class Testbed:
 
     @classmethod
     def connect(cls, record: TestbedRecord, hosts: Iterable[Host], events: EventLog) -> Testbed:
-        """Find a testbed that runs: the hosts are asked where its guests and regions are."""
+        """Find a testbed that runs: the hosts are asked where its guests are."""
         places = {host.name: Place.reach(host) for host in hosts}
         guests: dict[str, Guest] = {}
         for name in record.topology.guests:
@@ -47,10 +47,12 @@ class Testbed:
                 domain, place = found
                 domain_id = record.topology.guest_id(name)
                 guests[name] = Guest(name, domain_id, domain, place, events)
-        testbed = cls(record, places, guests, events)
-        for grant in testbed.grants:
+        return cls(record, places, guests, events)
+
+    def recover_grants(self) -> None:
+        """Ask the agents what they share now; takes their control channels."""
+        for grant in self.grants:
             grant.recover()
-        return testbed
 
     def guest(self, name: str) -> Guest:
         """The guest of that name. Raises UsageError naming those there are."""
@@ -58,7 +60,7 @@ class Testbed:
             return self.guests[name]
         if name in self.record.topology.guests:
             raise TestbedError(
-                f"{name} no longer runs on any host", fix=f"testbed logs of {name}, testbed down"
+                f"{name} no longer runs on any host", fix="testbed down, then testbed up"
             )
         raise unknown("guest", name, self.record.topology.guests)
 

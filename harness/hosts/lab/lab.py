@@ -100,7 +100,7 @@ class Lab:
         self._channel = None
 
     def enter_argv(self, argv: Sequence[str]) -> list[str]:
-        """The command line that runs `argv` inside, in the current folder.
+        """The command line that runs `argv` inside, in the current folder if it is there, too.
 
         Ctrl-C goes to `argv`, not to nsenter, which waits for it. When nsenter dies by any other
         signal, `argv` is told by SIGTERM: SIGKILL of the entrance leaves no one behind inside.
@@ -111,7 +111,7 @@ class Lab:
         enter = ["nsenter", "--target", str(self.record.init.pid), *user]
         enter += ["--mount", "--net", "--pid", "--"]
         told = ["setpriv", "--pdeathsig", "TERM", "env", "--default-signal=INT"]
-        told += [f"--chdir={Path.cwd()}"]
+        told += [f"--chdir={_folder_inside()}"]
         return ["env", "--ignore-signal=INT", *enter, *told, *argv]
 
     def stop(self, within: float = 20.0) -> None:
@@ -189,6 +189,15 @@ def _start_failed(spec: LabSpec, state_dir: Path, answer: dict[str, str]) -> Tes
     return TestbedError(
         f"the lab did not start: {what}", where=where, why=why, fix="testbed doctor"
     )
+
+
+def _folder_inside() -> Path:
+    """The current folder; / when there is no such folder inside."""
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        return Path("/")
+    return Path("/") if here.is_relative_to("/run") else here
 
 
 def _kill(process: ProcessIdentity) -> None:

@@ -1,0 +1,55 @@
+"""testbed ls: every testbed here. One that somebody works on is named, and left in peace."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.console import Console
+
+from harness.cli import inside, show
+from harness.errors import TestbedError, UsageError
+from harness.hosts.lab.lab import Lab
+from harness.testbed import record
+from harness.testbed.lock import exclusive
+
+GLANCE_PATIENCE = 2.0  # another look takes no longer
+
+
+def ls(as_json: bool) -> None:
+    """One row or one JSON object for each testbed."""
+    rows = [_row(name) for name in record.names()]
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    elif rows:
+        _print_table(rows)
+    else:
+        Console().print("no testbed runs; testbed up starts one")
+
+
+def _row(name: str) -> dict[str, Any]:
+    """What `testbed inspect` says of it, and its state."""
+    found = record.read(name)
+    if found is None:
+        return {"name": name, "state": "unknown", "note": "its record cannot be read"}
+    try:
+        with exclusive(name, patience=GLANCE_PATIENCE):
+            lab = Lab.load(record.lab_folder(name))
+    except UsageError:
+        return {"name": name, "state": "in use", "note": "another command is working on it"}
+    if lab is None:
+        return {"name": name, "state": "gone", "note": "testbed gc sweeps it"}
+    try:
+        answer = json.loads(inside.ask_inside(lab, ["inspect", name, "--json"]))
+    except TestbedError as error:
+        return {"name": name, "state": "broken", "note": str(error)}
+    return {"name": name, "state": found.state, **answer}
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    made = show.table("Testbeds", "testbed", "state", "accelerator", "guests")
+    for row in rows:
+        guests = ", ".join(f"{g['name']} on {g['host'] or '?'}" for g in row.get("guests", ()))
+        note = row.get("note", guests or "none")
+        show.add(made, row["name"], row["state"], row.get("accelerator", ""), note)
+    Console().print(made)

@@ -1,0 +1,79 @@
+"""A run that did not end well never passes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from harness.cli import demo
+from harness.cli.demo import Run
+from harness.cli.signals import ignore_signals, stop_at_first_signal
+from harness.errors import TestbedError
+from harness.model.result import Summary
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    folder = tmp_path / "results" / "r-demo-1"
+    folder.mkdir(parents=True)
+    return Run("demo-1", folder, 7, 1.0)
+
+
+def leave(run: Run, verdict: str, *findings: str) -> None:
+    summary = Summary.broken("testbed demo", "r", 7, "c", "x")
+    made = summary.model_copy(update={"verdict": verdict, "findings": findings})
+    (run.folder / "summary.json").write_text(made.model_dump_json())
+
+
+def test_a_good_run_passes(run: Run) -> None:
+    leave(run, "pass")
+    assert demo.conclude(run, 0, None, []).verdict == "pass"
+
+
+@pytest.mark.parametrize("code", [1, 2, 69, 130])
+def test_an_exit_code_is_a_finding(run: Run, code: int) -> None:
+    leave(run, "pass")
+    found = demo.conclude(run, code, None, [])
+    assert found.verdict == "fail" and len(found.findings) == 1
+
+
+def test_an_error_outside_is_added_once(run: Run) -> None:
+    leave(run, "fail", "lost bytes")
+    found = demo.conclude(run, 69, TestbedError("the lab stays"), [])
+    assert found.findings == ("lost bytes", "the lab stays")
+    assert demo.conclude(run, 69, TestbedError("the lab stays"), []).findings == found.findings
+
+
+def test_what_the_inner_half_found_is_enough(run: Run) -> None:
+    leave(run, "fail", "lost bytes")
+    assert demo.conclude(run, 1, None, []).findings == ("lost bytes",)
+
+
+def test_an_interrupt_reads_so(run: Run) -> None:
+    assert demo.conclude(run, 130, KeyboardInterrupt(), []).findings == ("interrupted",)
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"verdict": "pass"}', "\x00"])
+def test_a_half_written_summary_is_none(run: Run, text: str) -> None:
+    (run.folder / "summary.json").write_text(text)
+    found = demo.conclude(run, 69, None, [])
+    assert found.verdict == "fail" and found.findings == ("the run ended with exit code 69",)
+    assert run.summary == found
+
+
+def test_signals_stop_once_and_then_never() -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        stop_at_first_signal()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        stop_at_first_signal()
+        ignore_signals()
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
