@@ -104,11 +104,6 @@ def interface(bridge: str, mac: str, mtu: int) -> Element:
     )
 
 
-def entropy() -> Element:
-    """A virtio random number generator: a guest without one waits for entropy at boot."""
-    return nest(element("rng", model="virtio"), element("backend", "/dev/urandom", model="random"))
-
-
 def shmem(region: str, size: int, alias: str) -> Element:
     """A region as an ivshmem-plain device; `region` is its file's name in /dev/shm."""
     return nest(
@@ -135,14 +130,17 @@ def features(kvm: bool) -> Element:
 
 
 def domain(guest: GuestDefinition) -> str:
-    """The whole domain."""
+    """The whole domain.
+
+    It has no virtio-rng: RDRAND fills the guest's entropy at once, under KVM and under TCG, and
+    each PCI device more costs 0.15 s of boot under TCG.
+    """
     devices = nest(
         element("devices"),
         element("emulator", guest.emulator),
         *serial_console(guest.console_log),
         *(channel(name) for name in guest.channels),
         interface(guest.bridge, guest.mac, guest.mtu),
-        entropy(),
         element("memballoon", model="none"),
     )
     root = nest(

@@ -52,3 +52,7 @@ def test_regions_are_found_by_alias() -> None:
     assert xml.attached_regions(f"<domain><devices>{device}</devices></domain>") == {
         "ua-g2": "domsock.t.g1.g2.1"
     }
+
+
+def test_a_guest_has_no_device_that_nobody_needs() -> None:
+    assert parsed().find("devices/rng") is None
