@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import libvirt
 
@@ -16,6 +17,7 @@ from harness.virt.domain import Domain
 FLAGS = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PEER2PEER
 MIGRATION_SECONDS = 600.0
 CANCEL_SECONDS = 60.0
+EVENT_SECONDS = 2.0
 ABORT_EVERY_SECONDS = 0.2
 
 
@@ -81,16 +83,29 @@ class MigrationJob:
         if self._error is not None or self.running:
             why = str(self._error or "it never returned")
             moved = f"{self.domain.name} did not reach {self.destination.where}"
-            raise TestbedError(moved, where=self.domain.connection.where, why=why)
+            raise TestbedError(moved, where=self.domain.connection.where, why=why) from self._error
         return self._collect()
 
     def _collect(self) -> JobResult:
-        """libvirt's figures, from the event on the source; none when the event is lost."""
+        figures = self._figures()
+        return JobResult(
+            call_ms=self._seconds * 1000,
+            total_ms=float(figures.get("time_elapsed", 0)),
+            downtime_ms=float(figures.get("downtime", 0)),
+        )
+
+    def _figures(self) -> dict[str, Any]:
+        """libvirt's, from the event on the source, else from the destination; none if both fail:
+        the guest has moved all the same.
+        """
         try:
-            event = self.domain.connection.await_event(
-                self._since, self.domain.name, "job-completed", within=5.0
+            return dict(
+                self.domain.connection.await_event(
+                    self._since, self.domain.name, "job-completed", within=EVENT_SECONDS
+                ).detail
             )
         except DeadlineExceeded:
-            return JobResult(self._seconds * 1000, 0.0, 0.0)
-        total, downtime = event.detail.get("time_elapsed", 0), event.detail.get("downtime", 0)
-        return JobResult(self._seconds * 1000, float(total), float(downtime))
+            with suppress(libvirt.libvirtError):
+                arrived = self.destination.raw.lookupByName(self.domain.name)
+                return dict(arrived.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED))
+            return {}

@@ -1,0 +1,88 @@
+"""A migration job: its thread's errors, its figures, its end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import libvirt
+import pytest
+
+from harness.errors import DeadlineExceeded, TestbedError
+from harness.virt.job import MigrationJob
+
+
+class Connection:
+    """One that has seen the given job-completed event, or none."""
+
+    where, uri = "h1", "test:///default"
+
+    def __init__(self, stats: dict[str, Any] | None = None, completed: Any = None) -> None:
+        self.stats = stats
+        self.raw = SimpleNamespace(lookupByName=lambda _: SimpleNamespace(jobStats=completed))
+
+    def mark(self) -> int:
+        return 0
+
+    def await_event(self, *_: Any, within: float) -> Any:
+        if self.stats is None:
+            raise DeadlineExceeded("no event")
+        return SimpleNamespace(detail=self.stats)
+
+
+def job(
+    migrate: Callable[..., Any],
+    source: Connection,
+    destination: Connection | None = None,
+    **raw: Any,
+) -> MigrationJob:
+    domain: Any = SimpleNamespace(
+        name="g1", connection=source, raw=SimpleNamespace(migrateToURI3=migrate, **raw)
+    )
+    there: Any = destination or Connection()
+    return MigrationJob(domain, there).start()
+
+
+def test_the_figures_are_libvirts() -> None:
+    result = job(lambda *_: None, Connection({"time_elapsed": 90, "downtime": 30})).result()
+    assert (result.total_ms, result.downtime_ms) == (90.0, 30.0)
+
+
+def test_a_lost_event_is_made_up_for_by_the_destination() -> None:
+    there = Connection(completed=lambda _: {"time_elapsed": 80, "downtime": 20})
+    result = job(lambda *_: None, Connection(), there).result()
+    assert (result.total_ms, result.downtime_ms) == (80.0, 20.0)
+
+
+def test_a_migration_without_figures_is_one_all_the_same() -> None:
+    def no_stats(_: int) -> dict[str, Any]:
+        raise libvirt.libvirtError("gone")
+
+    result = job(lambda *_: None, Connection(), Connection(completed=no_stats)).result()
+    assert (result.total_ms, result.downtime_ms) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("error", [libvirt.libvirtError("refused"), ValueError("refused")])
+def test_no_error_of_the_thread_is_lost(error: Exception) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    with pytest.raises(TestbedError, match="refused"):
+        job(fail, Connection({})).result()
+
+
+def test_a_job_that_has_not_begun_yet_is_cancelled_too() -> None:
+    released, aborts = threading.Event(), 0
+
+    def abort() -> None:
+        nonlocal aborts
+        aborts += 1
+        if aborts < 3:
+            raise libvirt.libvirtError("no job is active")
+        released.set()
+
+    running = job(lambda *_: released.wait(10), Connection({}), abortJob=abort)
+    running.cancel()
+    assert not running.running and aborts == 3
