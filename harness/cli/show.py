@@ -139,5 +139,6 @@ def summary(console: Console, result: Summary, folder: str) -> None:
     console.print(
         Text(f"verdict: {result.verdict}", style="bold green" if good else "bold red"),
         Text(printable("· " + " · ".join([*facts, f"{result.seconds:.0f} s"]))),
+        soft_wrap=True,
     )
     console.print(Text(f"evidence: {printable(folder)}"), soft_wrap=True)

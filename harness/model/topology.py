@@ -5,29 +5,73 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from harness.model import naming
 
 MIB = 1 << 20
 UNITS = {"KiB": 1 << 10, "MiB": MIB, "GiB": 1 << 30}
 MIN_REGION = MIB
-MIN_MEMORY = 96 * MIB  # with less the kernel does not boot
-RESERVED = ("self", "localhost", "harness")
 MAX_REGION = 1 << 30
+MIN_MEMORY = 96 * MIB  # with less the kernel does not boot
+MAX_MEMORY = 1 << 40
+MAX_HOSTS = 200  # of one management network
+MAX_GUESTS = naming.FIRST_HOST_ID - naming.FIRST_GUEST_ID
+RESERVED = ("self", "localhost", "harness")
 
 
-def parse_size(value: object) -> object:
-    """Bytes from ``32 MiB``; anything else goes through for pydantic to judge."""
-    if isinstance(value, bool):
-        raise ValueError("a size is a number of bytes, or such as 32 MiB")
-    if isinstance(value, str) and (found := re.fullmatch(r"(\d+) ?(KiB|MiB|GiB)", value)):
+def parse_size(value: object) -> int:
+    """Bytes from ``32 MiB`` or a plain number."""
+    if isinstance(value, str) and (found := re.fullmatch(r"(\d{1,12}) ?(KiB|MiB|GiB)", value)):
         return int(found[1]) * UNITS[found[2]]
-    return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise ValueError("a size is such as 32 MiB, or a number of bytes")
 
 
-Bytes = Annotated[int, BeforeValidator(parse_size), Field(ge=1)]
-Memory = Annotated[int, BeforeValidator(parse_size), Field(ge=MIN_MEMORY, multiple_of=MIB)]
+def size_text(size: int) -> str:
+    """The inverse of `parse_size`, in the largest unit that fits."""
+    for name, unit in reversed(UNITS.items()):
+        if size and size % unit == 0:
+            return f"{size // unit} {name}"
+    return f"{size} bytes" if size < MAX_MEMORY else "far too much"
+
+
+def whole_mib(least: int) -> AfterValidator:
+    """Refuses sizes below `least`, and any that QEMU or a tmpfs would round."""
+
+    def check(size: int) -> int:
+        if size % MIB or not least <= size <= MAX_MEMORY:
+            raise ValueError(
+                f"{size_text(size)} is not a whole number of MiB from {size_text(least)} on"
+            )
+        return size
+
+    return AfterValidator(check)
+
+
+def region_size(size: int) -> int:
+    """Refuses what is no power of two, or too small or large, and names the nearest that fits."""
+    if size & (size - 1) or not MIN_REGION <= size <= MAX_REGION:
+        powers = [1 << n for n in range(MIN_REGION.bit_length() - 1, MAX_REGION.bit_length())]
+        nearest = min(powers, key=lambda power: abs(power - size))
+        raise ValueError(
+            f"{size_text(size)} is not a power of two between 1 MiB and 1 GiB, and QEMU dies of "
+            f"any other region; the nearest is {size_text(nearest)}"
+        )
+    return size
+
+
+Room = Annotated[int, BeforeValidator(parse_size), whole_mib(MIB)]
+Memory = Annotated[int, BeforeValidator(parse_size), whole_mib(MIN_MEMORY)]
+RegionSize = Annotated[int, BeforeValidator(parse_size), AfterValidator(region_size)]
 Name = Annotated[str, Field(pattern=f"^{naming.NAME.pattern}$")]
 
 
@@ -40,7 +84,7 @@ class Part(BaseModel):
 class HostSpec(Part):
     """A machine that runs guests. `shm` is the room for regions, in bytes."""
 
-    shm: Bytes = 256 * MIB
+    shm: Room = 256 * MIB
 
 
 class GuestSpec(Part):
@@ -49,25 +93,19 @@ class GuestSpec(Part):
     host: Name
     image: Literal["micro"] = "micro"
     memory: Memory = 128 * MIB
-    vcpus: Annotated[int, Field(ge=1, le=8)] = 1
+    vcpus: Annotated[int, Field(ge=1, le=8, strict=True)] = 1
 
 
 class GrantSpec(Part):
     """Permission for two guests to share one region of `size` bytes."""
 
     between: tuple[Name, Name]
-    size: Bytes = 32 * MIB
+    size: RegionSize = 32 * MIB
 
     @model_validator(mode="after")
     def _sound(self) -> GrantSpec:
         if self.between[0] == self.between[1]:
             raise ValueError(f"a grant joins two guests, not {self.between[0]} with itself")
-        if self.size & (self.size - 1) or not MIN_REGION <= self.size <= MAX_REGION:
-            nearest = min(MAX_REGION, max(MIN_REGION, 1 << (self.size - 1).bit_length()))
-            raise ValueError(
-                f"size {self.size} is not a power of two between 1 MiB and 1 GiB, and QEMU dies "
-                f"of any other region size; the next is {nearest // MIB} MiB"
-            )
         return self
 
     @property
@@ -81,8 +119,8 @@ class Topology(Part):
     """A whole testbed."""
 
     name: Name
-    hosts: dict[Name, HostSpec] = Field(min_length=1)
-    guests: dict[Name, GuestSpec] = {}
+    hosts: dict[Name, HostSpec] = Field(min_length=1, max_length=MAX_HOSTS)
+    guests: dict[Name, GuestSpec] = Field(default={}, max_length=MAX_GUESTS)
     grants: tuple[GrantSpec, ...] = ()
 
     @model_validator(mode="after")

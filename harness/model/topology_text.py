@@ -13,8 +13,10 @@ from harness.errors import UsageError
 from harness.model.topology import Topology
 
 Path = tuple[str | int, ...]
-MAX_CHARACTERS = 1 << 20
+MAX_CHARACTERS = 1 << 16
 MAX_DEPTH = 8
+MAX_PROBLEMS = 5
+NATIVE = ("int", "float", "bool", "null")  # what else YAML knows, dates above all, is text to us
 
 
 def parse(text: str, source: str) -> Topology:
@@ -24,26 +26,48 @@ def parse(text: str, source: str) -> Topology:
     are refused: a topology has no use for them, and small files can grow huge by them.
     """
     if len(text) > MAX_CHARACTERS:
-        raise UsageError("this is too long for a topology", where=source)
+        why = f"it has more than {MAX_CHARACTERS} characters"
+        raise UsageError("this is too long for a topology", where=f"{source}:1", why=why)
     lines: dict[Path, int] = {}
+    root = _compose(text, source)
+    _index(root, (), lines, source)
+    try:
+        return Topology.model_validate(_plain(root, source))
+    except ValidationError as error:
+        raise _explain(error, lines, source) from None
+
+
+def _compose(text: str, source: str) -> MappingNode:
+    """The tree of a text that is YAML, and of the plain kind."""
     try:
         _refuse_cleverness(text, source)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        if not isinstance(root, MappingNode):
-            raise UsageError(
-                "a topology is a mapping with name, hosts, guests, grants", where=f"{source}:1"
-            )
-        _index(root, (), lines, source)
-        return Topology.model_validate(yaml.load(text, Loader=yaml.SafeLoader))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
+        position = getattr(error, "position", 0)  # of a character that no YAML may hold
+        line = mark.line if mark else text[:position].count("\n")
         problem = str(getattr(error, "problem", None) or error)
-        where = f"{source}:{mark.line + 1 if mark else 1}"
-        raise UsageError("this is not YAML", where=where, why=problem) from None
-    except ValidationError as error:
-        raise _explain(error, lines, source) from None
-    except ValueError as error:  # a scalar such as 2001-99-99, which YAML takes for a date
-        raise UsageError("a value cannot be read", where=source, why=str(error)) from None
+        raise UsageError("this is not YAML", where=f"{source}:{line + 1}", why=problem) from None
+    if not isinstance(root, MappingNode):
+        raise UsageError(
+            "a topology is a mapping with name, hosts, guests, grants", where=f"{source}:1"
+        )
+    return root
+
+
+def _plain(node: Node, source: str) -> object:
+    """The node's value; keys are always text."""
+    if isinstance(node, MappingNode):
+        return {str(key.value): _plain(value, source) for key, value in node.value}
+    if isinstance(node, SequenceNode):
+        return [_plain(item, source) for item in node.value]
+    if node.tag.rpartition(":")[2] not in NATIVE:
+        return node.value
+    try:
+        return yaml.SafeLoader("").construct_object(node)
+    except ValueError as error:  # 0x_ for one: a number by its looks alone
+        where = f"{source}:{node.start_mark.line + 1}"
+        raise UsageError("a value cannot be read", where=where, why=str(error)) from None
 
 
 def _refuse_cleverness(text: str, source: str) -> None:
@@ -91,19 +115,20 @@ def _note_key(key: Node, path: Path, lines: dict[Path, int], source: str) -> Pat
 def _explain(error: ValidationError, lines: dict[Path, int], source: str) -> UsageError:
     problems = [_sentence(detail, lines, source) for detail in error.errors()]
     where, what = problems[0]
-    more = [f"{place}: {text}" for place, text in problems[1:]]
-    return UsageError(what, where=where, why="; also " + "; ".join(more) if more else "")
+    more = [f"{place}: {text}" for place, text in problems[1:MAX_PROBLEMS]]
+    return UsageError(what, where=where, why="also " + "; ".join(more) if more else "")
 
 
 def _sentence(detail: Any, lines: dict[Path, int], source: str) -> tuple[str, str]:
     path: Path = tuple(part for part in detail["loc"] if part != "[key]")
     message = str(detail["msg"]).removeprefix("Value error, ")
-    if detail["type"] == "value_error" and ":" in message:
-        named = tuple(int(p) if p.isdigit() else p for p in message.split(":")[0].split("."))
-        path = named if named in lines else path
+    head = message.partition(":")[0].split(".")
+    named = tuple(int(part) if part.isdecimal() else part for part in head)
     if detail["type"] == "extra_forbidden":
         message = _unknown_key(path)
-    elif path and detail["type"] != "value_error":
+    elif named in lines:
+        path = named  # a check of the whole says itself where the trouble is
+    elif path:
         message = f"{'.'.join(map(str, path))}: {message}"
     return f"{source}:{_line(path, lines)}", message
 
