@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 FOLDER = "/run/oracle"
 INTERVAL_MS = 100
@@ -47,29 +48,60 @@ class Report:
         return moved, max(sample.stall_ms for sample in inside[1:])
 
 
+Count = Annotated[int, Field(ge=0, lt=1 << 64)]
+Milliseconds = Annotated[float, Field(ge=0)]
+
+
+class _Line(BaseModel):
+    """A line of a report. It was written in a guest, which may write anything."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="allow", allow_inf_nan=False)
+
+
+class _SampleLine(_Line):
+    monotonic_ns: Count
+    sent: Count
+    verified: Count
+    receive_stall_ms: Milliseconds
+    send_stall_ms: Milliseconds
+    ended: bool
+
+    def sample(self) -> Sample:
+        stall_ms = max(self.receive_stall_ms, self.send_stall_ms)
+        return Sample(self.monotonic_ns, self.sent, self.verified, stall_ms, self.ended)
+
+
+class _FinalLine(_Line):
+    final: Literal[True]
+    bytes_sent: Count
+    bytes_verified: Count
+    lost: Count
+    duplicated: Count
+    reordered: Count
+    corrupted: Count
+    eof: bool
+    longest_send_stall_ms: Milliseconds = 0.0
+    longest_receive_stall_ms: Milliseconds = 0.0
+
+
+_LINE: TypeAdapter[_FinalLine | _SampleLine] = TypeAdapter(_FinalLine | _SampleLine)
+
+
 def parse_report(text: str) -> Report:
-    """A report from its JSON lines; what is no sample is skipped (its writer may be killed)."""
+    """A report from its JSON lines; what is neither sample nor final is skipped (its writer may
+    be killed), so a stream whose end makes no sense counts as one that never ended.
+    """
     samples, final = [], {}
-    for line in text.splitlines():
+    for text_line in text.splitlines():
         try:
-            record = json.loads(line)
-            if record.get("final"):
-                final = record
-            else:
-                samples.append(_sample(record))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            line = _LINE.validate_json(text_line)
+        except ValidationError:
             continue
+        if isinstance(line, _FinalLine):
+            final = line.model_dump()
+        else:
+            samples.append(line.sample())
     return Report(tuple(samples), final)
-
-
-def _sample(record: dict[str, Any]) -> Sample:
-    return Sample(
-        monotonic_ns=int(record["monotonic_ns"]),
-        sent=int(record["sent"]),
-        verified=int(record["verified"]),
-        stall_ms=max(float(record["receive_stall_ms"]), float(record["send_stall_ms"])),
-        ended=bool(record["ended"]),
-    )
 
 
 def report_path(stream: str) -> str:

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from harness.traffic import oracle
 from harness.traffic.oracle import parse_report
 from harness.traffic.traffic import StreamPlan, judge
@@ -89,3 +91,25 @@ def test_stalls_are_those_of_the_guest_that_does_not_move() -> None:
     server = final(20, 10, longest_send_stall_ms=30, longest_receive_stall_ms=40)
     reports = {("g1", "s1"): parse_report(client), ("g2", "s1"): parse_report(server)}
     assert [s.longest_stall_ms for s in judge(plans(), reports, "g2")] == [40, 30]
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        "[]",
+        "null",
+        "[" * 100_000,
+        '{"final": true}',
+        line(5, 5, 5).replace('"sent": 5', '"sent": 1e999'),
+        line(5, 5, 5).replace('"sent": 5', '"sent": -5'),
+        line(5, 5, 5).replace('"verified": 5', '"verified": "5"'),
+        line(5, 5, 5).replace('"send_stall_ms": 2.0', '"send_stall_ms": NaN'),
+        final(10, 20, lost="0"),
+        final(10, 20, eof="yes"),
+        final(10, 20, corrupted=None),
+    ],
+)
+def test_a_line_that_makes_no_sense_is_skipped(noise: str) -> None:
+    report = parse_report(f"{line(0, 0, 0)}\n{noise}\n{line(9, 9, 9)}")
+    assert [sample.sent for sample in report.samples] == [0, 9] and report.final == {}
+    assert verdicts(noise, final(20, 10)) == [False, False]
