@@ -19,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 EXEC_SECONDS = 3600.0
+LOOK_SECONDS = 120.0  # how long a look waits for another command on the same testbed
 
 Guest = Annotated[str, typer.Argument(help="Guest.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -97,11 +98,15 @@ def ls(as_json: Json = False) -> None:
 
 
 @app.command()
-def inspect(name: Name = "lab", as_json: Json = False) -> None:
+def inspect(
+    name: Name = "lab",
+    as_json: Json = False,
+    patience: Annotated[float, typer.Option(hidden=True)] = LOOK_SECONDS,
+) -> None:
     """Hosts, guests, grants, links and streams of a testbed."""
     from harness.cli import look
 
-    look.inspect(name, as_json)
+    look.inspect(name, as_json, patience)
 
 
 @app.command()
@@ -109,7 +114,7 @@ def streams(testbed: Testbed = "lab", as_json: Json = False) -> None:
     """Every open stream: its path, its bytes, its longest stall."""
     from harness.cli import look
 
-    look.streams(testbed, as_json)
+    look.streams(testbed, as_json, LOOK_SECONDS)
 
 
 @app.command()
@@ -117,7 +122,7 @@ def grants(testbed: Testbed = "lab", as_json: Json = False) -> None:
     """Who shares memory with whom, where, and which path each link takes."""
     from harness.cli import look
 
-    look.grants(testbed, as_json)
+    look.grants(testbed, as_json, LOOK_SECONDS)
 
 
 @app.command(

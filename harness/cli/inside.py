@@ -27,7 +27,6 @@ from harness.testbed.testbed import Testbed
 
 INSIDE = "TESTBED_INSIDE"
 INTERRUPT_SECONDS = 15.0
-LOOK_PATIENCE = 120.0
 CHANGE_PATIENCE = 10.0
 EXIT_CODES = (0, 1, 2, TestbedError.exit_code, INTERRUPTED)
 
@@ -70,12 +69,17 @@ def run_inside(lab: Lab, arguments: list[str]) -> int:
 
 
 def ask_inside(lab: Lab, arguments: list[str]) -> str:
-    """What a testbed command prints inside `lab`. Raises TestbedError when it fails."""
+    """What a testbed command prints inside `lab`.
+
+    Raises UsageError when the command refuses, TestbedError when it fails otherwise.
+    """
     argv, env = lab.enter_argv(_testbed(arguments)), {**os.environ, INSIDE: "1"}
     done = run.run(argv, env=env, check=False)
-    if _known(done.returncode):
+    code = _known(done.returncode)
+    if code:
         said = done.stderr.strip().removeprefix("testbed: ")
-        raise TestbedError(said or f"`testbed {' '.join(arguments)}` failed inside the lab")
+        kind = UsageError if code == UsageError.exit_code else TestbedError
+        raise kind(said or f"`testbed {' '.join(arguments)}` failed inside the lab")
     return done.stdout
 
 

@@ -13,7 +13,7 @@ from harness.hosts.lab.lab import Lab
 from harness.testbed import record
 from harness.testbed.lock import exclusive
 
-GLANCE_PATIENCE = 2.0  # another look takes no longer
+GLANCE_SECONDS = 2.0  # another look takes no longer
 
 
 def ls(as_json: bool) -> None:
@@ -33,14 +33,14 @@ def _row(name: str) -> dict[str, Any]:
     if found is None:
         return {"name": name, "state": "unknown", "note": "its record cannot be read"}
     try:
-        with exclusive(name, patience=GLANCE_PATIENCE):
+        with exclusive(name, patience=GLANCE_SECONDS):
             lab = Lab.load(record.lab_folder(name))
+        if lab is None:
+            return {"name": name, "state": "gone", "note": "testbed gc sweeps it"}
+        asked = ["inspect", name, "--json", "--patience", str(GLANCE_SECONDS)]
+        answer = json.loads(inside.ask_inside(lab, asked))
     except UsageError:
         return {"name": name, "state": "in use", "note": "another command is working on it"}
-    if lab is None:
-        return {"name": name, "state": "gone", "note": "testbed gc sweeps it"}
-    try:
-        answer = json.loads(inside.ask_inside(lab, ["inspect", name, "--json"]))
     except TestbedError as error:
         return {"name": name, "state": "broken", "note": str(error)}
     return {"name": name, "state": found.state, **answer}

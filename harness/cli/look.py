@@ -11,9 +11,9 @@ from harness.cli import inside, show
 from harness.testbed import inspect as inspection
 
 
-def inspect(name: str, as_json: bool) -> None:
+def inspect(name: str, as_json: bool, patience: float) -> None:
     """Hosts, guests, grants, links and streams of a testbed."""
-    with inside.held(name, inside.LOOK_PATIENCE) as testbed:
+    with inside.held(name, patience) as testbed:
         found = inspection.inspect(testbed)
     if as_json:
         _print_json(found)
@@ -27,16 +27,16 @@ def inspect(name: str, as_json: bool) -> None:
             Console().print("", part)
 
 
-def streams(testbed: str, as_json: bool) -> None:
+def streams(testbed: str, as_json: bool, patience: float) -> None:
     """Every open stream: its path, its bytes, its longest stall."""
-    with inside.held(testbed, inside.LOOK_PATIENCE) as running:
+    with inside.held(testbed, patience) as running:
         rows = inspection.streams(running)
     _print_json(rows) if as_json else Console().print(show.open_streams(rows))
 
 
-def grants(testbed: str, as_json: bool) -> None:
+def grants(testbed: str, as_json: bool, patience: float) -> None:
     """Who shares memory with whom, where, and which path each link takes."""
-    with inside.held(testbed, inside.LOOK_PATIENCE) as running:
+    with inside.held(testbed, patience) as running:
         rows = inspection.grants(running)
     _print_json(rows) if as_json else Console().print(show.grants(rows))
 

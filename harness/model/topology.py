@@ -41,7 +41,7 @@ def size_text(size: int) -> str:
     for name, unit in reversed(UNITS.items()):
         if size and size % unit == 0:
             return f"{size // unit} {name}"
-    return f"{size} bytes" if size < MAX_MEMORY else "far too much"
+    return f"{size} bytes" if size < MAX_MEMORY else "far too many bytes"
 
 
 def whole_mib(least: int) -> AfterValidator:
@@ -50,7 +50,8 @@ def whole_mib(least: int) -> AfterValidator:
     def check(size: int) -> int:
         if size % MIB or not least <= size <= MAX_MEMORY:
             raise ValueError(
-                f"{size_text(size)} is not a whole number of MiB from {size_text(least)} on"
+                f"{size_text(size)} is not a whole number of MiB between {size_text(least)} "
+                f"and {size_text(MAX_MEMORY)}"
             )
         return size
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from harness.cli import inside
-from harness.errors import TestbedError
+from harness.errors import TestbedError, UsageError
 
 
 class HereLab:
@@ -43,3 +43,5 @@ def test_an_answer_is_what_was_printed() -> None:
     assert inside.ask_inside(HereLab("print(7)"), []) == "7\n"  # type: ignore[arg-type]
     with pytest.raises(TestbedError, match="it hurts"):
         inside.ask_inside(HereLab("raise SystemExit('testbed: it hurts')"), [])  # type: ignore[arg-type]
+    with pytest.raises(UsageError):
+        inside.ask_inside(HereLab("raise SystemExit(2)"), [])  # type: ignore[arg-type]
