@@ -1,0 +1,75 @@
+"""testbed up: what its two halves tell each other, and what happens when one fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from rich.console import Console
+
+from harness.cli import demo, inside, lifecycle, outside
+from harness.errors import TestbedError
+from harness.model.topology import lab_topology
+
+
+class Lab:
+    """A lab that notes what was done to it."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+
+    def keep(self) -> None:
+        self.steps.append("keep")
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """Starting makes this lab; nothing else is made."""
+    made = Lab()
+    monkeypatch.setenv("TESTBED_STATE", str(tmp_path))
+    monkeypatch.setattr(outside, "start", lambda _topology, _events: (None, made))
+    monkeypatch.setattr(outside, "stop", lambda _name, _events: made.steps.append("stop"))
+    return made
+
+
+def ends_with(monkeypatch: pytest.MonkeyPatch, lab: Lab, code: int) -> None:
+    def run_inside(_lab: Any, arguments: list[str]) -> int:
+        lab.steps.append(" ".join(arguments))
+        return code
+
+    monkeypatch.setattr(inside, "run_inside", run_inside)
+
+
+def test_the_inner_half_reads_the_record(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends_with(monkeypatch, lab, 0)
+    lifecycle._start_and_keep(lab_topology())
+    assert lab.steps == ["up --recorded lab", "keep"]
+
+
+@pytest.mark.parametrize("code", [2, 69, 130])
+def test_when_it_fails_nothing_stays(lab: Lab, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    ends_with(monkeypatch, lab, code)
+    with pytest.raises(typer.Exit) as caught:
+        lifecycle._start_and_keep(lab_topology())
+    assert caught.value.exit_code == code and lab.steps[1:] == ["stop"]
+
+
+def test_without_a_record_there_is_nothing_to_apply(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, "stop_at_first_signal", lambda: None)
+    with pytest.raises(TestbedError, match="record of lab is gone"):
+        lifecycle.apply_recorded("lab")
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_demo_without_a_summary_is_no_verdict(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: int
+) -> None:
+    ends_with(monkeypatch, lab, code)
+    run = demo.Run("demo-1", tmp_path / "r-demo-1", 7, 1.0)
+    with pytest.raises(TestbedError, match="left no summary"):
+        demo._outer_half(run, Console())
+    assert lab.steps[-1] == "stop"
