@@ -240,6 +240,7 @@ class Grant:
                 if link is None or link.path != to:
                     raise
                 answer = HandoverAnswer(epoch=link.epoch)  # only the answer was lost, or late
+                self._settled(self.high)  # which may have yet to hear of it
             handover = Handover(
                 epoch=answer.epoch,
                 to=to,

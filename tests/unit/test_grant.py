@@ -5,90 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness import run
-from harness.agent.client import AgentClient
-from harness.agent.fake import FakeTransport, Handler
 from harness.errors import TestbedError
 from harness.events import EventLog
 from harness.grants import grant as module
-from harness.grants import region as region_module
 from harness.grants.grant import Grant
-from harness.grants.region import Region
-from harness.hosts.fake import FakeHost
 from harness.model.topology import GrantSpec
 from harness.run import Completed
-
-
-def willing_host() -> FakeHost:
-    return FakeHost("h1", lambda argv, _input: Completed(tuple(argv), 0, "", ""))
-
-
-class Place:
-    def __init__(self, host: FakeHost) -> None:
-        self.host = host
-
-
-class Member:
-    """A guest as a grant knows it, with an agent that says yes unless told otherwise."""
-
-    def __init__(
-        self, name: str, domain_id: int, host: FakeHost, log: list[str], shared: dict[str, str]
-    ) -> None:
-        self.shared, self.stuck = shared, False
-        self.name, self.domain_id, self.place, self.log = name, domain_id, Place(host), log
-        self.devices: dict[str, str] = {}
-        self.handlers: dict[str, Handler] = {
-            "link.add": lambda _: {},
-            "links": lambda _: self._links(),
-            "region.attach": lambda _: {},
-            "region.detach": lambda _: {},
-            "handover": lambda r: (
-                self._hand_over(r["to"])
-                or self._note(f"handover {r['to']}", {"epoch": 1, "duration_us": 1500})
-            ),
-        }
-        self.transport = FakeTransport(self.handlers)
-        self.agent = AgentClient(lambda: self.transport, name)
-
-    def _links(self) -> dict[str, Any]:
-        link = {"state": "up", "path": self.shared["path"], "phase": "idle", "epoch": 0}
-        return {"links": [{"peer": "g1", **link}, {"peer": "g2", **link}]}
-
-    def _hand_over(self, to: str) -> None:
-        self.shared["path"] = to
-
-    def _note(self, what: str, answer: dict[str, Any]) -> dict[str, Any]:
-        self.log.append(what)
-        return answer
-
-    def attach_region(self, region: str, size: int, alias: str) -> None:
-        self.log.append(f"plug {self.name}")
-        self.devices[alias] = region
-
-    def detach_region(self, alias: str, *, within: float) -> None:
-        if self.stuck:
-            raise TestbedError(f"{alias} is not unplugged")
-        self.log.append(f"unplug {self.name}")
-        self.devices.pop(alias, None)
-
-    def regions(self) -> dict[str, str]:
-        return self.devices
-
-
-class Stage:
-    def __init__(self) -> None:
-        self.log: list[str] = []
-        self.host, path = willing_host(), {"path": "tcp"}
-        self.low = Member("g1", 3, self.host, self.log, path)
-        self.high = Member("g2", 4, self.host, self.log, path)
-        self.grant = Grant(
-            GrantSpec(between=("g2", "g1")), (self.high, self.low), "t-1", EventLog()
-        )
+from tests.unit.grant_fakes import Stage
 
 
 def refuse(_: dict[str, Any]) -> dict[str, Any]:
@@ -153,108 +80,6 @@ def test_each_generation_has_its_own_name_and_nonce() -> None:
     assert len({region.name for region in regions}) == len({r.nonce for r in regions}) == 2
 
 
-class LocalHost(FakeHost):
-    """Runs commands here, with a `domsock` and a folder of records of the test's."""
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        within: float = 30.0,
-        input: str | None = None,  # noqa: A002 - subprocess's own word
-        check: bool = True,
-    ) -> Completed:
-        return run.run(argv, within=within, input=input, check=check)
-
-
-@pytest.fixture
-def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalHost:
-    tool = tmp_path / "domsock"
-    tool.write_text(
-        "#!/bin/sh\ncase $2 in\n"
-        f"create) ls {tmp_path}/records >{tmp_path}/seen; [ ! -e {tmp_path}/full ] || exit 1;"
-        ' echo header $7 >"$3";;\n'
-        'show) grep -q header "$3";;\n'
-        'rm) grep -q "$5" "$3" && rm "$3";;\nesac\n'
-    )
-    tool.chmod(0o755)
-    monkeypatch.setattr(region_module, "TOOL", str(tool))
-    monkeypatch.setattr(region_module, "RECORDS", str(tmp_path / "records"))
-    monkeypatch.setattr(region_module, "SHM", str(tmp_path))
-    return LocalHost("h1")
-
-
-def fresh(generation: int = 1, testbed: str = "t-1") -> Region:
-    return Region.fresh(testbed, ("g1", "g2"), (3, 4), 1 << 20, generation)
-
-
-def test_the_owner_is_recorded_before_the_file_is_made(local: LocalHost, tmp_path: Path) -> None:
-    region = fresh()
-    region.create(local)
-    assert (tmp_path / "seen").read_text() == "domsock.t-1.g1.g2.1.json\n"
-    assert (tmp_path / region.name).exists()
-    region.destroy(local)
-    assert not (tmp_path / region.name).exists() and not list((tmp_path / "records").iterdir())
-
-
-def test_a_region_is_found_by_its_record(local: LocalHost, tmp_path: Path) -> None:
-    assert Region.recorded(local, "t-1", ("g1", "g2")) == []
-    mine, others = fresh(), fresh(testbed="t-2")
-    mine.create(local)
-    others.create(local)
-    (tmp_path / "records" / "domsock.t-1.g1.g2.9.json").write_text("{half")
-    assert Region.recorded(local, "t-1", ("g1", "g2")) == [mine]
-
-
-def test_what_was_never_made_or_only_begun_can_be_destroyed(
-    local: LocalHost, tmp_path: Path
-) -> None:
-    (tmp_path / "full").touch()
-    region = fresh()
-    with pytest.raises(TestbedError, match="cannot be made"):
-        region.create(local)
-    region.destroy(local)
-    (tmp_path / region.name).write_text("begun")
-    region.destroy(local)
-    assert not (tmp_path / region.name).exists()
-
-
-def test_a_region_with_another_nonce_stays(local: LocalHost, tmp_path: Path) -> None:
-    region = fresh()
-    (tmp_path / region.name).write_text("header of another")
-    with pytest.raises(TestbedError):
-        region.destroy(local)
-    assert (tmp_path / region.name).exists()
-
-
-def test_a_killed_command_leaves_nothing_for_long(local: LocalHost, tmp_path: Path) -> None:
-    stage = Stage()
-    left = fresh(generation=7)
-    left.create(local)
-    for member in (stage.low, stage.high):
-        member.place.host = local
-    stage.grant.recover()
-    assert stage.grant.region is None and stage.low.transport.requests == []
-    stage.grant.share()
-    assert stage.grant.generation == 8 and not (tmp_path / left.name).exists()
-
-
-def test_a_region_that_one_member_still_has_is_recovered(local: LocalHost, tmp_path: Path) -> None:
-    stage = Stage()
-    left = fresh()
-    left.create(local)
-    stage.high.devices["ua-domsock-g1"] = left.name
-    for member in (stage.low, stage.high):
-        member.place.host = local
-    stage.grant.recover()
-    assert stage.grant.region == left
-    stage.grant.tidy()
-    assert (tmp_path / left.name).exists()
-    stage.grant.part()
-    stage.grant.tidy()
-    assert not stage.high.devices and not (tmp_path / left.name).exists()
-
-
 def hang(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The high member's agent answers nothing any more."""
     monkeypatch.setattr(module, "LET_GO_SECONDS", 0.05)
@@ -316,6 +141,37 @@ def test_a_handover_whose_answer_was_lost_still_happened() -> None:
     stage.low.handlers["handover"] = unconfirmed
     stage.grant.part()
     assert not stage.low.devices and stage.grant.region is None
+
+
+def test_the_other_end_is_given_time_to_hear_of_a_handover() -> None:
+    stage = Stage()
+    stage.grant.share()
+    phases = ["voted", "voted", "idle"]
+
+    def links(_: dict[str, Any]) -> dict[str, Any]:
+        link = {"peer": "g1", "path": "shm", "phase": phases.pop(0), "epoch": 1}
+        return {"links": [link]}
+
+    def detach(_: dict[str, Any]) -> dict[str, Any]:
+        return refuse(_) if phases else {}
+
+    def unconfirmed(_: dict[str, Any]) -> dict[str, Any]:
+        stage.low.shared["path"] = "tcp"
+        return {"ok": False, "error": {"code": "unconfirmed", "message": "no RELEASE in time"}}
+
+    stage.high.handlers.update({"links": links, "region.detach": detach})
+    stage.low.handlers["handover"] = unconfirmed
+    stage.grant.part()
+    assert phases == [] and not stage.high.devices
+
+
+def test_an_agent_that_knows_no_link_holds_no_region() -> None:
+    stage = Stage()
+    stage.grant.share()
+    gone = {"ok": False, "error": {"code": "no-link", "message": "use link.add first"}}
+    stage.high.handlers["region.detach"] = lambda _: dict(gone)
+    stage.grant.part()
+    assert not stage.high.devices
 
 
 def test_a_device_that_stays_plugged_keeps_its_region_known(

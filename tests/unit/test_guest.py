@@ -66,3 +66,17 @@ def test_a_host_that_does_not_answer_either_hides_nothing(monkeypatch: pytest.Mo
     silent = FakeTransport({"hello": lambda _: {"ok": False}})
     with pytest.raises(TestbedError, match="g1 did not boot"):
         guest(silent, host, EventLog()).boot()
+
+
+def test_a_guest_that_has_ended_has_no_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone, found = guest(FakeTransport({}), FakeHost("h1"), EventLog()), [None, object()]
+
+    def describe() -> str:
+        raise TestbedError("g1 has no description")
+
+    gone.domain.describe = describe  # type: ignore[method-assign]
+    gone.place.connection = None  # type: ignore[misc, assignment]
+    monkeypatch.setattr(module.Domain, "find", lambda *_: found.pop(0))
+    assert gone.regions() == {}
+    with pytest.raises(TestbedError, match="no description"):
+        gone.regions()
