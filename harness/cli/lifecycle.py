@@ -29,7 +29,7 @@ def up(file: Path | None) -> None:
     places.check("TESTBED_STATE", "TESTBED_CACHE")
     stop_at_first_signal()
     with exclusive(wanted.name):
-        outside.refuse_if_up(wanted.name)
+        outside.refuse_if_taken(wanted.name)
         outside.check_machine(wanted)
         _start_and_keep(wanted)
     Console().print(f"{wanted.name} is up: [bold]testbed ls[/], [bold]testbed down[/] ends it")

@@ -26,8 +26,9 @@ def check_machine(topology: Topology) -> None:
         )
 
 
-def refuse_if_up(name: str) -> None:
-    """Raises UsageError when a testbed of that name stands already."""
+def refuse_if_taken(name: str) -> None:
+    """Raises UsageError when a testbed of that name stands already, or its folder is not ours."""
+    record.refuse_anothers(name)
     if Lab.load(record.lab_folder(name)) is not None:
         raise UsageError(
             f"{name} is up already", fix=f"testbed inspect {name} shows it, testbed down ends it"

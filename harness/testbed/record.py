@@ -20,6 +20,7 @@ from harness.model import naming
 from harness.model.topology import Topology
 
 FILE = "testbed.json"
+NEW_FILE = FILE + ".new"
 LAB_FOLDER = "lab"
 
 
@@ -62,7 +63,7 @@ class TestbedRecord(BaseModel):
     def write(self) -> None:
         """Replace the record, whole or not at all."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = self.folder / (FILE + ".new")
+        temporary = self.folder / NEW_FILE
         temporary.write_text(self.model_dump_json(indent=2) + "\n")
         temporary.replace(self.folder / FILE)
 
@@ -107,6 +108,22 @@ def ours(name: str) -> TestbedRecord:
     if found.owner != os.getuid():
         raise UsageError(f"{name} belongs to user {found.owner}", why=f"you are {os.getuid()}")
     return found
+
+
+def refuse_anothers(name: str) -> None:
+    """Raises UsageError when the state folder of that name is not ours to use: what we write to
+    it we remove some day, with all that is in it.
+    """
+    folder = folder_of(name)
+    if read(name) is not None:
+        ours(name)
+    elif folder.exists() and any(entry.name != NEW_FILE for entry in folder.iterdir()):
+        raise UsageError(
+            f"the state folder of {name} holds something else",
+            where=str(folder),
+            why="there are files in it, but no record that can be read",
+            fix="move them away, or choose another name",
+        )
 
 
 def entries() -> list[str]:

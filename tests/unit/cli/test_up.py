@@ -12,6 +12,8 @@ from rich.console import Console
 from harness.cli import demo, inside, lifecycle, outside
 from harness.errors import TestbedError
 from harness.model.topology import lab_topology
+from harness.testbed.record import TestbedRecord
+from tests.unit.cli.conftest import Command
 
 
 class Lab:
@@ -73,3 +75,19 @@ def test_a_demo_without_a_summary_is_no_verdict(
     with pytest.raises(TestbedError, match="left no summary"):
         demo._outer_half(run, Console())
     assert lab.steps[-1] == "stop"
+
+
+def test_a_folder_of_somebody_elses_is_not_used(testbed: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "state" / "testbeds" / "lab"
+    folder.mkdir(parents=True)
+    (folder / "diary").touch()
+    done = testbed("up")
+    assert done.returncode == 2 and "holds something else" in done.stderr
+    assert [path.name for path in folder.iterdir()] == ["diary"]
+
+
+def test_a_testbed_of_another_user_is_not_overwritten(testbed: Command) -> None:
+    made = TestbedRecord.new(lab_topology(), "digest")
+    made.model_copy(update={"owner": made.owner + 1}).write()
+    done = testbed("up")
+    assert done.returncode == 2 and "belongs to user" in done.stderr
