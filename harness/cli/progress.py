@@ -28,7 +28,14 @@ SENTENCES = {
     "evidence": "collect logs",
     "lab.stop": "take everything down",
 }
-NOTICES = ("degraded", "cleanup.failed", "evidence.missing", "stream.unfinished")
+NOTICES = (
+    "degraded",
+    "prepare.failed",
+    "rollback.failed",
+    "cleanup.failed",
+    "evidence.missing",
+    "stream.unfinished",
+)
 
 
 class Progress:

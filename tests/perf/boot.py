@@ -94,7 +94,7 @@ class BareGuest:
 def bare_arguments(accelerator: Name = "tcg") -> list[str]:
     """The machine our guests have, without the devices that libvirt adds."""
     bare = ["-m", str(MEMORY_MIB), "-nodefaults", "-no-user-config", "-display", "none"]
-    devices = ["-device", "virtio-serial-pci", "-device", "virtio-rng-pci"]
+    devices = ["-device", "virtio-serial-pci"]
     network = ["-netdev", "user,id=net0,restrict=on", "-device", "virtio-net-pci,netdev=net0"]
     console = ["-serial", "stdio", "-no-reboot"]
     return [*machine_arguments(accelerator), *bare, *console, *devices, *network]
