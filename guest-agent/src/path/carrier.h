@@ -8,6 +8,8 @@
 
 struct carrier;
 
+#define CARRIER_PIECES_MAX 2
+
 struct carrier_ops {
     /* Queues one message; never blocks. An overflow breaks the carrier, which its owner notices. */
     void (*send)(struct carrier *carrier, const struct wire_header *header,

@@ -18,6 +18,7 @@
 #define TCP_OUT_MAX (2u << 20)
 #define TCP_OUT_DATA_MAX (192u << 10)
 #define TCP_FLUSH_AT (64u << 10)
+#define TCP_AT_ONCE (16u << 10)
 #define TCP_IN_MAX (256u << 10)
 #define TCP_READ_PER_TURN (512u << 10)
 #define TCP_UNSENT_MAX (128 << 10)
@@ -65,14 +66,41 @@ static void tcp_flush(struct carrier *carrier)
     }
 }
 
+/* Most of the bytes there are come in large messages: while nothing waits, they need not be copied
+ * into the queue. Returns how many bytes went. */
+static size_t send_at_once(struct tcp *tcp, const struct wire_header *header,
+                           const struct iovec *pieces, int count)
+{
+    struct iovec all[1 + CARRIER_PIECES_MAX] = {{(void *)(uintptr_t)header, sizeof(*header)}};
+    struct msghdr message = {.msg_iov = all, .msg_iovlen = 1u + (unsigned)count};
+    ssize_t sent;
+
+    if (!tcp->writable || tcp->failed || queue_length(&tcp->out) || count > CARRIER_PIECES_MAX)
+        return 0;
+    for (int i = 0; i < count; i++)
+        all[1 + i] = pieces[i];
+    sent = sendmsg(tcp->source.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return sent > 0 ? (size_t)sent : 0; /* an error comes again at the next flush */
+}
+
+/* Queues what is left of some bytes when the first `sent` have gone already. */
+static int queue_rest(struct queue *queue, const void *bytes, size_t length, size_t *sent)
+{
+    size_t gone = *sent < length ? *sent : length;
+
+    *sent -= gone;
+    return queue_append(queue, (const uint8_t *)bytes + gone, length - gone);
+}
+
 static void tcp_send(struct carrier *carrier, const struct wire_header *header,
                      const struct iovec *pieces, int count)
 {
     struct tcp *tcp = from_carrier(carrier);
-    int error = queue_append(&tcp->out, header, sizeof(*header));
+    size_t sent = header->length >= TCP_AT_ONCE ? send_at_once(tcp, header, pieces, count) : 0;
+    int error = queue_rest(&tcp->out, header, sizeof(*header), &sent);
 
     for (int i = 0; i < count && !error; i++)
-        error = queue_append(&tcp->out, pieces[i].iov_base, pieces[i].iov_len);
+        error = queue_rest(&tcp->out, pieces[i].iov_base, pieces[i].iov_len, &sent);
     if (error)
         tcp_fail(carrier, "the peer does not read: too much is queued for it");
     else if (queue_length(&tcp->out) >= TCP_FLUSH_AT)
