@@ -219,13 +219,14 @@ static void lose_region(struct side *side)
               sizeof(zeros));
 }
 
-/* A link may end its connection only for one reason. */
+/* A link may end its connection only for two reasons. */
 static void check_end(struct mem_end *end)
 {
     CHECK(!end->failed);
     if (!end->gave_up)
         return;
-    CHECK(strcmp(end->gave_up, LINK_FETCH_MISSING) == 0);
+    CHECK(strcmp(end->gave_up, LINK_FETCH_MISSING) == 0 ||
+          strcmp(end->gave_up, LINK_UNANSWERED) == 0);
     end->gave_up = NULL;
     cut();
 }

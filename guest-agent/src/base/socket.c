@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,14 +31,15 @@ static int unix_socket(struct sockaddr_un *address, const char *path)
     return fd < 0 ? -errno : fd;
 }
 
-/* Nobody sees the path before it can be connected to: it is bound aside and renamed. */
+/* Nobody sees the path before it can be connected to: it is bound aside and renamed. No export has
+ * a space in its name, so what lies aside is nobody else's. */
 int socket_listen_unix(const char *path, mode_t mode)
 {
     char aside[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
     struct sockaddr_un address;
     int fd, error;
 
-    if ((size_t)snprintf(aside, sizeof(aside), "%s~", path) >= sizeof(aside))
+    if ((size_t)snprintf(aside, sizeof(aside), "%s ", path) >= sizeof(aside))
         return -ENAMETOOLONG;
     fd = unix_socket(&address, aside);
     if (fd < 0)
@@ -49,6 +51,42 @@ int socket_listen_unix(const char *path, mode_t mode)
     error = -errno;
     unlink(aside);
     return close_with(fd, error);
+}
+
+/* Held back for the moment when there is no other descriptor left. */
+static int reserve = -1;
+
+static void hold_reserve(void)
+{
+    if (reserve < 0)
+        reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* A caller that nobody can take would keep the listener readable, and the loop awake, for ever. */
+static void turn_away(int listener)
+{
+    int fd;
+
+    if (reserve < 0)
+        return;
+    close(reserve);
+    reserve = -1;
+    fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    hold_reserve();
+}
+
+int socket_accept(int listener)
+{
+    int fd, error;
+
+    hold_reserve();
+    fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    error = -errno;
+    if (fd < 0 && (error == -EMFILE || error == -ENFILE))
+        turn_away(listener);
+    return fd < 0 ? error : fd;
 }
 
 int socket_connect_unix(const char *path)

@@ -7,6 +7,8 @@
 /* All return a file descriptor or a negative errno. */
 int socket_listen_unix(const char *path, mode_t mode);
 int socket_connect_unix(const char *path); /* -EAGAIN: the listener's backlog is full */
+/* With no descriptor left the caller is turned away: level-triggered listeners may be used. */
+int socket_accept(int listener);
 int socket_listen_tcp(const char *address, uint16_t port);
 int socket_connect_tcp(const char *address, uint16_t port); /* in progress: wait for EPOLLOUT */
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/name.h"
 #include "base/queue.h"
 #include "base/socket.h"
 #include "daemon/ops.h"
@@ -141,6 +142,7 @@ void reply_error(struct reply *reply, const char *code, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    text_clean(text); /* a character cut in two would be no JSON, and so no answer */
     answer(reply,
            json_pack("{s:b, s:{s:s, s:s}}", "ok", 0, "error", "code", code, "message", text));
 }
@@ -301,7 +303,7 @@ static struct channel *channel_new(struct ctl *ctl, int fd, bool is_port)
 static void listener_ready(struct loop_source *source, uint32_t events)
 {
     struct ctl *ctl = container_of(source, struct ctl, listener);
-    int fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = socket_accept(source->fd);
 
     (void)events;
     if (fd >= 0)

@@ -20,6 +20,7 @@
 #define EXPORTS_DEPTH_MAX 8
 #define EXPORTS_WATCH                                                                              \
     (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR | IN_DONT_FOLLOW)
+#define EXPORTS_AGAIN_US 1000000u
 #define UNIX_TYPE_STREAM 1
 
 struct export
@@ -34,7 +35,9 @@ struct exports {
     struct agent *agent;
     struct loop_source watcher;
     struct export *all;
-    unsigned count;
+    unsigned count;  /* of those without a fault */
+    bool incomplete; /* a folder could not be read: what is in it has not gone */
+    struct loop_timer again;
 };
 
 /* The kernel's list of UNIX sockets knows the type; 0 if the path is not in it. */
@@ -74,12 +77,28 @@ static struct export *find(const struct exports *exports, const char *name)
     return export;
 }
 
+/* Anew at every look while there is a fault: another socket may have the name now. */
+static void judge(struct exports *exports, struct export *export, const char *path)
+{
+    const char *fault = fault_of(exports, path, export->name);
+
+    if (fault && fault != export->fault)
+        log_warning("%s is not exported: %s", path, fault);
+    export->fault = fault;
+    if (fault)
+        return;
+    exports->count++;
+    peers_export(exports->agent, export->name, true);
+}
+
 static void found_socket(struct exports *exports, const char *path, const char *name)
 {
     struct export *export = find(exports, name);
 
     if (export) {
         export->seen = true;
+        if (export->fault)
+            judge(exports, export, path);
         return;
     }
     export = calloc(1, sizeof(*export) + strlen(name) + 1);
@@ -87,14 +106,9 @@ static void found_socket(struct exports *exports, const char *path, const char *
         return;
     strcpy(export->name, name);
     export->seen = true;
-    export->fault = fault_of(exports, path, name);
     export->next = exports->all;
     exports->all = export;
-    exports->count++;
-    if (export->fault)
-        log_warning("%s is not exported: %s", path, export->fault);
-    else
-        peers_export(exports->agent, name, true);
+    judge(exports, export, path);
 }
 
 static void look_into(struct exports *exports, const char *folder, size_t root_length, int depth);
@@ -121,6 +135,7 @@ static void look_into(struct exports *exports, const char *folder, size_t root_l
 
     inotify_add_watch(exports->watcher.fd, folder, EXPORTS_WATCH);
     entries = opendir(folder);
+    exports->incomplete |= !entries && errno != ENOENT;
     while (entries && (entry = readdir(entries)))
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
             look_at(exports, folder, entry->d_name, root_length, depth);
@@ -140,9 +155,10 @@ static void sweep(struct exports *exports)
             continue;
         }
         *at = export->next;
-        exports->count--;
-        if (!export->fault)
+        if (!export->fault) {
+            exports->count--;
             peers_export(exports->agent, export->name, false);
+        }
         free(export);
     }
 }
@@ -158,9 +174,18 @@ static void look(struct exports *exports)
 
     for (struct export *export = exports->all; export; export = export->next)
         export->seen = false;
+    exports->incomplete = false;
     self_folder(exports->agent, folder);
     look_into(exports, folder, strlen(folder), 0);
-    sweep(exports);
+    if (exports->incomplete)
+        loop_arm(&exports->agent->loop, &exports->again, EXPORTS_AGAIN_US);
+    else
+        sweep(exports);
+}
+
+static void look_again(struct loop_timer *timer)
+{
+    look(container_of(timer, struct exports, again));
 }
 
 static void watcher_ready(struct loop_source *source, uint32_t events)
@@ -182,6 +207,7 @@ int exports_start(struct agent *agent)
         return -ENOMEM;
     agent->exports = exports;
     exports->agent = agent;
+    exports->again.expired = look_again;
     self_folder(agent, folder);
     if (mkdir(folder, 0755) < 0 && errno != EEXIST)
         return -errno;
@@ -197,6 +223,7 @@ void exports_stop(struct agent *agent)
 {
     struct exports *exports = agent->exports;
 
+    loop_disarm(&agent->loop, &exports->again);
     loop_remove(&agent->loop, &exports->watcher);
     close(exports->watcher.fd);
     while (exports->all) {

@@ -113,6 +113,18 @@ static struct link *find_link(void *user, uint32_t peer_id, const uint8_t **key)
     return NULL;
 }
 
+static void stop_dialling(struct peer *peer)
+{
+    int fd = peer->dialling.fd;
+
+    loop_disarm(&peer->agent->loop, &peer->dial);
+    if (fd < 0)
+        return;
+    loop_remove(&peer->agent->loop, &peer->dialling);
+    peer->dialling.fd = -1;
+    close(fd);
+}
+
 static void session_up(void *user, struct session *session, struct link *link)
 {
     struct agent *agent = user;
@@ -124,7 +136,7 @@ static void session_up(void *user, struct session *session, struct link *link)
         session_free(peer->session);
         peer->session = session;
     }
-    loop_disarm(&agent->loop, &peer->dial);
+    stop_dialling(peer);
 }
 
 static void dial_later(struct peer *peer)
@@ -176,9 +188,11 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 {
     struct agent *agent = container_of(source, struct agent, listener);
     struct session **place = stranger(agent, NULL);
-    int fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = socket_accept(source->fd);
 
     (void)events;
+    if (fd == -EMFILE || fd == -ENFILE)
+        log_warning("a caller is turned away: no file descriptor is left");
     if (fd < 0)
         return;
     if (place)
@@ -192,14 +206,6 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 
 /* ---- dialling ---- */
 
-static void stop_dialling(struct peer *peer)
-{
-    if (peer->dialling.fd < 0)
-        return;
-    loop_remove(&peer->agent->loop, &peer->dialling);
-    peer->dialling.fd = -1;
-}
-
 static void dialled(struct loop_source *source, uint32_t events)
 {
     struct peer *peer = container_of(source, struct peer, dialling);
@@ -207,7 +213,8 @@ static void dialled(struct loop_source *source, uint32_t events)
     int fd = source->fd;
 
     (void)events;
-    stop_dialling(peer);
+    loop_remove(&agent->loop, source);
+    source->fd = -1;
     loop_disarm(&agent->loop, &peer->dial);
     if (socket_error(fd) == 0)
         peer->session = session_new(&agent->loop, fd, agent->options.id, agent->options.name,
@@ -222,12 +229,9 @@ static void dialled(struct loop_source *source, uint32_t events)
 static void dial(struct loop_timer *timer)
 {
     struct peer *peer = container_of(timer, struct peer, dial);
-    int fd = peer->dialling.fd;
+    int fd;
 
-    if (fd >= 0) {
-        stop_dialling(peer);
-        close(fd);
-    }
+    stop_dialling(peer);
     fd = socket_connect_tcp(peer->address, peer->port);
     if (fd < 0) {
         dial_later(peer);
@@ -240,12 +244,7 @@ static void dial(struct loop_timer *timer)
 
 static void hang_up(struct peer *peer)
 {
-    int fd = peer->dialling.fd;
-
     stop_dialling(peer);
-    if (fd >= 0)
-        close(fd);
-    loop_disarm(&peer->agent->loop, &peer->dial);
     link_down(peer->link);
     peer->session = session_free(peer->session);
 }

@@ -15,6 +15,8 @@ void link_reset(struct link *link, struct stream *stream, const char *reason);
 void link_peer_forgot(struct link *link, struct stream *stream);
 void link_close(struct link *link, struct stream *stream);
 void link_bury(struct link *link, uint32_t id); /* the peer has forgotten the stream */
+/* A new life towards the peer, which on the next connection forgets the old one too. */
+void link_begin_anew(struct link *link);
 void link_drop_slots(struct link *link);
 
 void link_send(struct link *link, enum wire_type type, uint32_t stream, uint64_t offset,

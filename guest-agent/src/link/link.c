@@ -9,6 +9,7 @@
 #include "base/log.h"
 
 #define LINK_GRACE_US 60000000u
+#define LINK_ANSWER_US 3000000u /* after the deadline, for the last word about a handover */
 
 static void grace_over(struct loop_timer *timer)
 {
@@ -26,8 +27,14 @@ static void deadline_passed(struct loop_timer *timer)
 {
     struct link *link = container_of(timer, struct link, attempt.deadline);
 
+    if (link->attempt.overdue && link->carrier && handover_running(&link->handover))
+        link->carrier->ops->fail(link->carrier, LINK_UNANSWERED);
     link->attempt.reason = "the deadline passed";
     link_handover_step(link, (struct handover_event){.input = HANDOVER_EXPIRED});
+    link->attempt.overdue = handover_running(&link->handover);
+    /* What can no longer end here alone is settled by the next connection's RESYNC. */
+    if (link->attempt.overdue && link->carrier)
+        loop_arm(link->loop, timer, LINK_ANSWER_US);
 }
 
 struct link *link_new(struct loop *loop, struct budget *budget, uint32_t self_id, uint32_t peer_id,
@@ -67,15 +74,25 @@ struct link *link_free(struct link *link)
     return NULL;
 }
 
-/* The peer has begun a new life: nothing it knew of this link is left. */
-static void forget_peer(struct link *link, uint64_t incarnation)
+static void forget(struct link *link, const char *reason)
 {
-    if (link->peer_incarnation)
-        link_reset_streams(link, "the peer's agent was started anew");
+    link_reset_streams(link, reason);
     link_handover_step(link, (struct handover_event){.input = HANDOVER_DOWN});
     link_drop_slots(link);
     handover_init(&link->handover, link->lower);
+}
+
+/* The peer has begun a new life: nothing it knew of this link is left. */
+static void forget_peer(struct link *link, uint64_t incarnation)
+{
+    forget(link, "the peer's agent was started anew");
     link->peer_incarnation = incarnation;
+}
+
+void link_begin_anew(struct link *link)
+{
+    forget(link, "one side was put back to an older state");
+    randombytes_buf(&link->incarnation, sizeof(link->incarnation));
 }
 
 void link_down(struct link *link)

@@ -60,6 +60,7 @@ struct link_handover {
     enum wire_path to;
     uint64_t deadline_us;
     struct loop_timer deadline;
+    bool overdue; /* the deadline has passed, and the peer owes an answer still */
     struct handover_report report;
     uint64_t started_us;
     uint64_t resent_before;
@@ -82,6 +83,7 @@ struct link {
     bool synced;             /* the peer's RESYNC has been dealt with */
     bool kick_due;
     uint64_t kicked_us;
+    uint64_t recheck_us; /* after so long with bytes in a ring a kick is repeated */
     uint64_t kicks_sent;
     uint64_t kicks_received;
     uint64_t grace_us; /* how long streams wait for the next connection */
@@ -120,8 +122,9 @@ void link_export(struct link *link, const char *name, bool present);
 void link_exports_synced(struct link *link);
 void link_reset_streams(struct link *link, const char *reason);
 
-/* The one reason for which a link ends its own connection: to say RESYNC. */
+/* The reasons for which a link ends its own connection: to say RESYNC. */
 #define LINK_FETCH_MISSING "bytes that were lost with the region must be sent again"
+#define LINK_UNANSWERED "the peer leaves a handover unanswered"
 
 /* Region and path. */
 enum { LINK_ALREADY = 1, LINK_BUSY = 2, LINK_NO_REGION = 3 }; /* to be handled */

@@ -11,7 +11,8 @@ static enum wire_path old_path(const struct link *link)
 
 static void send_prepare(struct link *link)
 {
-    uint64_t left_us = link->attempt.deadline_us - link->loop->now_us;
+    uint64_t now_us = link->loop->now_us, until_us = link->attempt.deadline_us;
+    uint64_t left_us = until_us > now_us ? until_us - now_us : 0;
     struct wire_prepare prepare = {.to = link->handover.to,
                                    .deadline_ms = (uint32_t)(left_us / 1000u)};
     struct iovec pieces[2] = {{&prepare, sizeof(prepare)}, link_offer_slots(link)};
@@ -213,8 +214,23 @@ void link_arm_deadline(struct link *link, uint32_t deadline_ms)
 {
     uint32_t ms = deadline_ms < LINK_DEADLINE_MAX_MS ? deadline_ms : LINK_DEADLINE_MAX_MS;
 
+    link->attempt.overdue = false;
     link->attempt.deadline_us = link->loop->now_us + ms * 1000ull;
     loop_arm(link->loop, &link->attempt.deadline, ms * 1000ull);
+}
+
+/* One handover answers all who want the same. Whoever joins the peer's needs a deadline, too. */
+static int join(struct link *link, enum wire_path to, uint32_t deadline_ms)
+{
+    struct link_handover *attempt = &link->attempt;
+
+    if (to != (attempt->wanted ? attempt->to : link->handover.to))
+        return LINK_BUSY;
+    if (!attempt->wanted)
+        link_arm_deadline(link, deadline_ms);
+    attempt->wanted = true;
+    attempt->to = to;
+    return 0;
 }
 
 int link_hand_over(struct link *link, enum wire_path to, uint32_t deadline_ms)
@@ -223,7 +239,7 @@ int link_hand_over(struct link *link, enum wire_path to, uint32_t deadline_ms)
     bool running = handover_running(&link->handover) && link->handover.phase != HANDOVER_ABORTING;
 
     if (running || attempt->wanted)
-        return to == (attempt->wanted ? attempt->to : link->handover.to) ? 0 : LINK_BUSY;
+        return join(link, to, deadline_ms);
     if (to == link->handover.path && !handover_running(&link->handover))
         return LINK_ALREADY;
     if (to == WIRE_PATH_SHM && (!link->attached || !view_trusted(&link->view)))

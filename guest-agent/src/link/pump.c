@@ -5,8 +5,10 @@
 #include "base/log.h"
 
 #define LINK_RECHECK_US 200000u /* a lost kick costs no more than this */
+#define LINK_RECHECK_MAX_US 3200000u
 #define RESCUE_DEADLINE_MS 10000u
 #define LINK_LONELY_US 50000u /* on shm with no connection to be kicked through */
+#define LINK_HUSH_US 40000u
 
 static enum stream_result receive(struct link *link, struct stream *stream)
 {
@@ -67,6 +69,8 @@ static enum stream_result transmit(struct link *link, struct stream *stream)
 
     if (look_for_acks(link, stream) == STREAM_BROKEN)
         return STREAM_BROKEN;
+    if (stream->tx.ring.asleep && fifo_room(&stream->tx.fifo))
+        ring_tx_sleep(&stream->tx.ring, false); /* awake: no more kicks */
     got = stream_read_program(stream);
     if (got == STREAM_BROKEN)
         return STREAM_BROKEN;
@@ -94,7 +98,8 @@ static bool pump_stream(struct link *link, struct stream *stream)
         acknowledge(link, stream);
     if (stream_finished(stream))
         link_close(link, stream);
-    return in == STREAM_MOVED || out == STREAM_MOVED;
+    /* An end counts, too: connections may have waited for the place. */
+    return stream->dead || in == STREAM_MOVED || out == STREAM_MOVED;
 }
 
 static void kick(struct link *link)
@@ -125,16 +130,28 @@ static void watch_region(struct link *link)
         link_hand_over(link, WIRE_PATH_TCP, RESCUE_DEADLINE_MS);
 }
 
+/* For how long the streams still rest. At the beginning of a handover the agents have better to do
+ * than to copy: every message would wait for a round of copying, or behind what it has queued. */
+static uint64_t hush_us(const struct link *link)
+{
+    uint64_t since_us = link->loop->now_us - link->attempt.started_us;
+
+    if (!handover_running(&link->handover) || !link->synced || since_us >= LINK_HUSH_US)
+        return 0;
+    return LINK_HUSH_US - since_us;
+}
+
 bool link_pump(struct link *link)
 {
     bool moved = false;
 
     watch_region(link);
-
-    for (uint32_t i = 0; i < link->count; i++)
+    for (uint32_t i = 0; i < link->count && !hush_us(link); i++)
         moved |= pump_stream(link, link->streams[(link->turn + i) % link->count]);
     link->turn++;
     link_reap(link);
+    if (moved)
+        link->recheck_us = LINK_RECHECK_US;
     if (moved && link->handover.path == WIRE_PATH_SHM)
         view_beat(&link->view, link->lower);
     if (link->kick_due)
@@ -172,7 +189,8 @@ static bool tx_interrupted(struct stream *stream)
                     ring->consumed > stream->tx.fifo.start);
 }
 
-/* While bytes lie in the ring, a kick may have been lost: try again after a while. */
+/* While bytes lie in the ring, a kick may have been lost: try again after a while. The longer
+ * nothing has moved, the likelier it is that the peer's program just does not read. */
 static uint64_t sleep_limit(struct link *link, const struct stream *stream)
 {
     if (stream->tx.path != WIRE_PATH_SHM && stream->rx.path != WIRE_PATH_SHM)
@@ -181,15 +199,21 @@ static uint64_t sleep_limit(struct link *link, const struct stream *stream)
         return LINK_LONELY_US;
     if (stream->tx.path != WIRE_PATH_SHM || !fifo_length(&stream->tx.fifo))
         return LOOP_FOREVER;
-    link->kick_due |= link->loop->now_us - link->kicked_us >= LINK_RECHECK_US;
-    return LINK_RECHECK_US;
+    link->kick_due |= link->loop->now_us - link->kicked_us >= link->recheck_us;
+    return link->recheck_us;
+}
+
+static uint64_t doubled(uint64_t recheck_us)
+{
+    return 2 * recheck_us < LINK_RECHECK_MAX_US ? 2 * recheck_us : LINK_RECHECK_MAX_US;
 }
 
 uint64_t link_sleep(struct link *link)
 {
-    uint64_t limit = LOOP_FOREVER;
+    uint64_t hush = hush_us(link);
+    uint64_t limit = hush ? hush : LOOP_FOREVER;
 
-    for (uint32_t i = 0; i < link->count; i++) {
+    for (uint32_t i = 0; i < link->count && !hush; i++) {
         struct stream *stream = link->streams[i];
         uint64_t own;
 
@@ -200,8 +224,10 @@ uint64_t link_sleep(struct link *link)
         own = sleep_limit(link, stream);
         limit = own < limit ? own : limit;
     }
-    if (link->kick_due)
+    if (link->kick_due) {
         kick(link);
+        link->recheck_us = doubled(link->recheck_us);
+    }
     if (link->carrier)
         link->carrier->ops->flush(link->carrier);
     return limit;

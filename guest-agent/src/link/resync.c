@@ -93,8 +93,10 @@ int on_resync(struct link *link, const struct wire_header *header, const uint8_t
     if (header->length % sizeof(*states) || count > WIRE_STREAMS_MAX)
         return -EPROTO;
     if (!handover_expects(&link->handover, sync)) {
-        log_error("link %u: epochs %u and %u do not fit together", link->peer_id,
-                  link->handover.epoch, header->epoch);
+        log_error("link %u: epochs %u and %u do not fit together: one side was put back to an "
+                  "older state; the link begins anew",
+                  link->peer_id, link->handover.epoch, header->epoch);
+        link_begin_anew(link);
         return -EPROTO;
     }
     memcpy(states, payload, header->length);

@@ -54,6 +54,8 @@ enum stream_result stream_take_ring(struct stream *stream, const struct view *vi
     to = rx->ring.produced;
     if (to <= rx->fifo.end)
         return STREAM_STILL;
+    if (rx->fin_known && to > rx->fin && view_trusted(view))
+        return broken(stream, "the peer sent bytes after the end it had announced");
     if (rx->ring.asleep)
         ring_rx_sleep(&rx->ring, false);
     if (to - rx->fifo.end > STREAM_QUANTUM)

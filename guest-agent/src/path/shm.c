@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/region_header.h"
+#include "path/guard.h"
 
 #define PCI_DEVICES "/sys/bus/pci/devices"
 #define PCI_VENDOR_IVSHMEM 0x1af4
@@ -28,6 +29,11 @@ static const char *judge(const struct view *view)
     if (memcmp(header.nonce, view->nonce, sizeof(header.nonce)) != 0)
         return "it has another nonce";
     return region_header_fault(&header, view->size);
+}
+
+static const char *guard_and_judge(const struct view *view)
+{
+    return guard_add(view->base, view->size) < 0 ? "too many regions are mapped" : judge(view);
 }
 
 static int map_file(struct view *view, const char *path, char why[SHM_WHY_MAX])
@@ -48,8 +54,8 @@ static int map_file(struct view *view, const char *path, char why[SHM_WHY_MAX])
     }
     if (fd >= 0)
         close(fd);
-    if (!fault && (fault = judge(view)))
-        munmap(view->base, view->size);
+    if (!fault && (fault = guard_and_judge(view)))
+        shm_unmap(view);
     if (!fault)
         return 0;
     view->base = NULL;
@@ -135,6 +141,7 @@ void shm_unmap(struct view *view)
     if (!view->base)
         return;
     shm_disown(view);
+    guard_remove(view->base);
     munmap(view->base, view->size);
     view->base = NULL;
 }

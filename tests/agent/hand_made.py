@@ -1,0 +1,89 @@
+"""A hand-made peer, for saying what no agent would say."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import socket
+import struct
+
+from agents import Agent, Pair, wait_until
+
+HEADER = struct.Struct("<HBBIIIQ")
+HELLO = struct.Struct("<HHIIIQ32s32s")
+SLOT = struct.Struct("<IIQQ")
+MARK = struct.Struct("<IIQ")
+HELLO_TYPE, AUTH, RESYNC, EXPORT, KICK = 1, 2, 3, 4, 7
+OPEN, OPENED, DATA, ACK, FIN, RST = 16, 17, 18, 19, 20, 21
+ACK_FIN = 1  # a flag
+PREPARE, PREPARED, FENCE, DRAINED, COMMIT, RELEASE = 32, 33, 34, 35, 36, 37
+WINDOW = 262144
+
+
+class Peer:
+    """A hand-made peer g2 that can speak the protocol, or not."""
+
+    def __init__(self, agent: Agent, incarnation: int = 1, to: int = 3) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", agent.port))
+        self.socket.settimeout(10)
+        self.incarnation = incarnation
+        self._name = b"g2"
+        self._to = to
+
+    def send(
+        self,
+        kind: int,
+        payload: bytes = b"",
+        stream: int = 0,
+        offset: int = 0,
+        epoch: int = 0,
+        flags: int = 0,
+    ) -> None:
+        header = HEADER.pack(0x5344, kind, flags, len(payload), stream, epoch, offset)
+        self.socket.sendall(header + payload)
+
+    def receive(self) -> tuple[int, bytes]:
+        header = self._exactly(HEADER.size)
+        _, kind, _, length, _, _, _ = HEADER.unpack(header)
+        return kind, self._exactly(length)
+
+    def _exactly(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            more = self.socket.recv(size - len(data))
+            if not more:
+                raise ConnectionError
+            data += more
+        return data
+
+    def prove_itself(self) -> None:
+        mine = HELLO.pack(1, 1, 1, 4, self._to, self.incarnation, bytes(32), self._name)
+        self.send(HELLO_TYPE, mine)
+        kind, theirs = self.receive()
+        assert kind == HELLO_TYPE
+        text = b"domsock link 1\0" + mine + theirs
+        mac = hmac.new(bytes.fromhex(Pair.KEY), text, hashlib.sha512).digest()[:32]
+        self.send(AUTH, mac)
+        assert self.receive()[0] == AUTH
+        assert self.receive()[0] == RESYNC
+
+    def wait_for(self, wanted: int) -> bytes:
+        while True:
+            kind, payload = self.receive()
+            if kind == wanted:
+                return payload
+
+    def is_hung_up_on(self) -> bool:
+        try:
+            while True:
+                self.receive()
+        except ConnectionError:
+            return True
+
+
+def serve(agent: Agent) -> socket.socket:
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(agent.run_dir / "self" / "sink"))
+    server.listen(2000)
+    wait_until(lambda: agent.call("exports")["local"] == ["sink"], "the export is known")
+    return server
