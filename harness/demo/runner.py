@@ -72,8 +72,15 @@ class Runner:
     def _summary(self, consoles: dict[str, str], seconds: float) -> Summary:
         job = self.job
         phases, streams = (job.phases, job.streams) if job else ([], [])
-        promises = verdict.findings(phases, streams, consoles) if job else []
-        found = (*self.findings, *promises)
+        ended_early = bool(self.findings) or job is None
+        found = (
+            *self.findings,
+            *(
+                verdict.damage(streams)
+                if ended_early
+                else verdict.findings(phases, streams, consoles)
+            ),
+        )
         return Summary(
             command=self.spec.command,
             run_id=self.spec.run_id,

@@ -46,6 +46,12 @@ def findings(
     ]
 
 
+def damage(streams: Sequence[Stream]) -> list[str]:
+    """What was wrong with bytes that did arrive: worth telling even of a run that ended early."""
+    hurt = [s for s in streams if s.duplicated or s.reordered or s.corrupted]
+    return _stream_findings(hurt)
+
+
 def figures(phases: Sequence[Phase], migrations: Sequence[Migration]) -> dict[str, float]:
     """What is compared from run to run; goals are in docs, never limits here. Milliseconds.
 

@@ -88,3 +88,10 @@ def test_the_junit_report_counts_failures() -> None:
     summary = Summary.broken("testbed demo", "r", 1, "c", "it broke")
     suite = junit(summary.model_copy(update={"streams": (stream(clean=False), stream())}))
     assert (suite.get("tests"), suite.get("failures")) == ("3", "2")
+
+
+def test_of_a_run_that_ended_early_only_damage_is_told() -> None:
+    unfinished = stream(bytes_sent=0, bytes_verified=0, clean=False)
+    assert verdict.damage([unfinished, stream()]) == []
+    [found] = verdict.damage([stream(corrupted=3, clean=False)])
+    assert "3 corrupted" in found
