@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import resource
+import shutil
+import signal
 import socket
 import struct
 from collections.abc import Iterator
@@ -151,6 +153,28 @@ def test_the_last_stream_that_fits_makes_room_for_the_next(g1: Agent) -> None:
     assert peer.wait_for(OPEN)[24:] == b"there"
     waiting.close()
     server.close()
+
+
+def test_the_exports_folder_comes_back(g1: Agent) -> None:
+    server = Server(g1.run_dir, "deep/one")
+    wait_until(lambda: g1.call("exports")["local"] == ["deep/one"], "it is exported")
+    shutil.rmtree(g1.run_dir / "self")
+    server.socket.close()
+    wait_until((g1.run_dir / "self").exists, "the folder is there again")
+    Server(g1.run_dir, "two")
+    wait_until(lambda: g1.call("exports")["local"] == ["two"], "it is exported")
+
+
+def test_nothing_of_a_killed_agents_imports_stays(pair: Pair) -> None:
+    server = Server(pair.g1.run_dir, "deep/one")
+    imported = pair.g2.run_dir / "g1" / "deep" / "one"
+    wait_until(imported.exists, "it appears")
+    assert pair.g2.stop(signal.SIGKILL) == -signal.SIGKILL
+    server.close()
+    assert imported.exists()
+    pair.g2.start("127.0.0.1:0")
+    pair.add_links()
+    assert not imported.exists()
 
 
 # ---- answers that do not come ----

@@ -176,6 +176,7 @@ static void look(struct exports *exports)
         export->seen = false;
     exports->incomplete = false;
     self_folder(exports->agent, folder);
+    mkdir(folder, 0755); /* again, should somebody have removed it */
     look_into(exports, folder, strlen(folder), 0);
     if (exports->incomplete)
         loop_arm(&exports->agent->loop, &exports->again, EXPORTS_AGAIN_US);
@@ -201,21 +202,19 @@ static void watcher_ready(struct loop_source *source, uint32_t events)
 int exports_start(struct agent *agent)
 {
     struct exports *exports = calloc(1, sizeof(*exports));
-    char folder[AGENT_PATH_MAX + 8];
 
     if (!exports)
         return -ENOMEM;
     agent->exports = exports;
     exports->agent = agent;
     exports->again.expired = look_again;
-    self_folder(agent, folder);
-    if (mkdir(folder, 0755) < 0 && errno != EEXIST)
-        return -errno;
     exports->watcher.ready = watcher_ready;
     exports->watcher.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (exports->watcher.fd < 0)
         return -errno;
     look(exports);
+    if (exports->incomplete)
+        return -EACCES;
     return loop_add(&agent->loop, &exports->watcher, EPOLLIN);
 }
 

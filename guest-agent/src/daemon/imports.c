@@ -1,6 +1,7 @@
 #include "daemon/imports.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 
 #define IMPORTS_MAX 256u
 #define ACCEPTS_PER_TURN 16
+#define FOLDERS_OPEN_MAX 8
 
 struct import {
     struct import *next;
@@ -147,6 +149,24 @@ void imports_remove_all(struct peer *peer)
 {
     while (peer->imports)
         remove_import(peer, peer->imports);
+}
+
+static int remove_left_over(const char *path, const struct stat *status, int type, struct FTW *at)
+{
+    (void)at;
+    if (S_ISSOCK(status->st_mode))
+        unlink(path);
+    else if (type == FTW_DP)
+        rmdir(path);
+    return 0;
+}
+
+void imports_clear(const struct peer *peer)
+{
+    char path[AGENT_PATH_MAX];
+
+    if (import_path(peer, "", path) == 0)
+        nftw(path, remove_left_over, FOLDERS_OPEN_MAX, FTW_DEPTH | FTW_PHYS);
 }
 
 void imports_mark(struct peer *peer)

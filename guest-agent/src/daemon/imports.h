@@ -3,6 +3,8 @@
 
 #include "daemon/peers.h"
 
+/* Removes what an earlier life, ended by force, has left there. */
+void imports_clear(const struct peer *peer);
 void imports_add(struct peer *peer, const char *name);
 void imports_remove(struct peer *peer, const char *name);
 void imports_remove_all(struct peer *peer);

@@ -316,6 +316,7 @@ static struct peer *peer_new(struct agent *agent, const char *name, uint32_t id)
     }
     peer->link->grace_us = agent->options.grace_us;
     agent->peers = peer;
+    imports_clear(peer);
     return peer;
 }
 
