@@ -5,8 +5,9 @@ forgot. The rule for what counts as ours, among all that is new since `before`:
 
 * a process, when it descends from this one, or carries our mark (`MARK` in its environment, which
   every descendant inherits even when its parents are gone), or runs in one of our namespaces;
-* a namespace, when a process of our control group is in it. A container or service that somebody
-  else started meanwhile has a control group of its own; we never make one;
+* a namespace, when a process of our control group is in it and none that carries another run's
+  mark. A container or service that somebody else started meanwhile has a control group of its own;
+  we never make one. Another testbed of the same user has another mark;
 * a mount in our mount namespace, and an interface in our network namespace: all of them;
 * a file in /dev/shm, unless a process that is not ours has it mapped (a browser, a database).
 """
@@ -107,10 +108,13 @@ def _new_processes(before: Snapshot, after: Snapshot) -> list[Process]:
 
 
 def _our_namespaces(before: Snapshot, after: Snapshot) -> frozenset[str]:
-    inside = (
-        process.namespaces for process in after.processes if process.cgroup == after.observer.cgroup
+    me = after.observer
+    inside = (process.namespaces for process in after.processes if process.cgroup == me.cgroup)
+    others = (
+        process.namespaces for process in after.processes if process.mark not in ("", me.mark)
     )
-    return frozenset().union(*inside) - before.namespaces - after.observer.namespaces
+    new = frozenset().union(*inside) - before.namespaces - me.namespaces
+    return new - frozenset().union(*others)
 
 
 def _is_ours(process: Process, after: Snapshot, namespaces: frozenset[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from harness import run
 from harness.clock import wait_until
 from harness.errors import TestbedError, UsageError
 from harness.events import EventLog
+from harness.hosts import leftovers
 from harness.hosts.base import SshTarget
 from harness.hosts.lab import keys
 from harness.hosts.lab.channel import Channel
@@ -162,12 +164,18 @@ def _spawn(spec: LabSpec, state_dir: Path, theirs: Channel) -> run.Process:
     with (state_dir / LOG).open("wb") as log:
         return run.spawn(
             argv,
+            env={**os.environ, leftovers.MARK: os.environ.get(leftovers.MARK) or _new_mark(spec)},
             stdin=run.DEVNULL,
             stdout=log,
             stderr=log,
             pass_fds=[theirs.fileno()],
             new_session=True,
         )
+
+
+def _new_mark(spec: LabSpec) -> str:
+    """By it, whoever looks for leftovers of another run sees that this lab is none."""
+    return f"{spec.name}-{secrets.token_hex(4)}"
 
 
 def _greet(spec: LabSpec, state_dir: Path, ours: Channel, process: run.Process) -> LabRecord:

@@ -63,6 +63,13 @@ def test_strangers_do_not_count(stranger: Process) -> None:
     assert difference(BEFORE, after(stranger)) == []
 
 
+def test_another_testbed_of_the_same_user_does_not_count() -> None:
+    its_namespaces = frozenset({"net:[2]", "pid:[3]"})
+    init = process(101, cgroup="ours", mark="run-2", namespaces=its_namespaces)
+    libvirtd = process(102, cgroup="ours", namespaces=its_namespaces)
+    assert difference(BEFORE, after(init, libvirtd)) == []
+
+
 def test_a_recycled_pid_is_a_new_process() -> None:
     old = process(101, parent=100)
     before = after(old)
