@@ -79,7 +79,8 @@ def hand_over_often(pair: Pair, times: int) -> dict[str, list[float]]:
             if to == "shm":
                 pair.attach(pair.make_region())
             took[to].append(pair.hand_over(to)["duration_us"] / 1000)
-            clock.sleep(0.1)
+            flow = clock.Deadline(0.1)
+            clock.wait_until(lambda f=flow: f.expired, within=5, what="bytes to flow", every=0.05)
     return took
 
 
