@@ -127,7 +127,7 @@ static void open_stream(void)
 
 static void serve(struct side *side)
 {
-    clock_us += pick(2000);
+    clock_us += pick(4) ? pick(2000) : pick(100000); /* past a handover's first rest, often */
     CHECK(loop_turn(&side->loop, 0) == 0);
     link_pump(side->link);
     if (pick(3) == 0)
@@ -165,7 +165,7 @@ static void hand_over(void)
 
     if (link->handover.path == WIRE_PATH_TCP && pick(2))
         new_region();
-    link_hand_over(link, pick(4) ? 1 - link->handover.path : pick(2), 5000);
+    link_hand_over(link, pick(4) ? 1 - link->handover.path : pick(2), 60000);
 }
 
 static void pass_deadline(struct side *side)
