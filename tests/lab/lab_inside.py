@@ -105,7 +105,9 @@ def looks(lab: Lab) -> list[dict[str, Any]]:
             "machine_id": host.run(["cat", "/etc/machine-id"]).stdout,
             "shm": int(host.run(["stat", "-f", "-c", "%b", "/dev/shm"]).stdout) * 4096,
             "route": host.run(["ip", "route", "show", "default"]).stdout,
-            "first_process": host.run(["cat", "/proc/1/cmdline"]).stdout.split("\0")[2],
+            "first_process": host.run(["cat", "/proc/1/cmdline"])
+            .stdout.split("-m\0")[1]
+            .split("\0")[0],
             "links": host.run(["ls", "/sys/class/net"]).stdout.split(),
         }
         for host in _hosts(lab)
