@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from harness import config, run
+from harness.cli.signals import ignore_signals
 from harness.errors import UsageError
 from harness.events import EventLog
 from harness.hosts.checks import failures
@@ -54,7 +55,11 @@ def start(topology: Topology, events: EventLog) -> tuple[TestbedRecord, Lab]:
 
 
 def stop(name: str, events: EventLog) -> None:
-    """End the testbed's lab, wait until it is swept, forget its record."""
+    """End the testbed's lab, wait until it is swept, forget its record.
+
+    Ctrl-C does not stop it half way: it takes a moment, and is what Ctrl-C is for.
+    """
+    ignore_signals()
     lab = Lab.load(record.lab_folder(name))
     if lab is not None:
         with events.span("lab.stop"):
