@@ -1,7 +1,7 @@
 """PID 1 of one host of the lab: ``python -m harness.hosts.lab.host NAME STATE_DIR SPEC``.
 
 It makes the namespaces it was started in look like a fresh machine (own /proc, /sys, /dev/pts,
-/dev/shm, /run, /var, /tmp, /root, /etc/libvirt), starts sshd and reaps. Everything else a host
+/dev/shm, /run, /var, /tmp, /root, /etc), starts sshd and reaps. Everything else a host
 needs is made over SSH, by the same roles that make a real host. It ends with its sshd.
 """
 
@@ -17,6 +17,7 @@ from harness.hosts.lab.reaper import reap_until
 from harness.hosts.lab.spec import LabSpec
 
 OWN = Path("/run/lab")
+ETC = Path("/etc")
 
 
 def main(argv: list[str]) -> None:
@@ -24,8 +25,8 @@ def main(argv: list[str]) -> None:
     host, state_dir, spec = argv[0], Path(argv[1]), LabSpec.from_json(argv[2])
     own = hostfiles.read_keys(state_dir, host) | hostfiles.texts(spec, host)
     _mount(spec)
+    _own_etc()
     _write(own)
-    _adopt(own)
     socket.sethostname(host)
     reap_until(_start_sshd().pid)
 
@@ -43,23 +44,28 @@ def _mount(spec: LabSpec) -> None:
     Path("/var/lock").symlink_to("/run/lock")
 
 
+def _own_etc() -> None:
+    """An /etc of links to the machine's: what the machine lacks can be made, and stays here."""
+    machine = OWN / "machine-etc"
+    machine.mkdir(parents=True)
+    run.run(["mount", "--rbind", str(ETC), str(machine)])
+    run.run(["mount", "-t", "tmpfs", "-o", "mode=755", "lab/etc", str(ETC)])
+    for entry in machine.iterdir():
+        link = entry.readlink() if entry.is_symlink() else entry  # a relative one leads from /etc
+        (ETC / entry.name).symlink_to(link)
+    (ETC / "libvirt").unlink(missing_ok=True)
+    (ETC / "libvirt").mkdir(mode=0o755)
+
+
 def _write(own: dict[str, str]) -> None:
     for name, text in own.items():
-        path = OWN / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = Path("/") / name if name.startswith("etc/") else OWN / name
+        path.unlink(missing_ok=True)  # never through a link, into the machine's
         path.touch(mode=0o600 if name in hostfiles.SECRET else 0o644)
         path.write_text(text)
     authorized = Path("/root/.ssh/authorized_keys")
     authorized.parent.mkdir(mode=0o700)
     authorized.write_text(own[hostfiles.LOGIN_KEY])
-
-
-def _adopt(own: dict[str, str]) -> None:
-    """Put our own files over those of the machine, where it has any."""
-    for name in own:
-        target = Path("/") / name
-        if name.startswith("etc/") and target.exists():
-            run.run(["mount", "--bind", str(OWN / name), str(target)])
 
 
 def _start_sshd() -> run.Process:

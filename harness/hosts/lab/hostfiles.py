@@ -70,7 +70,7 @@ def read_keys(state_dir: Path, host: str) -> dict[str, str]:
 
 
 def texts(spec: LabSpec, host: str) -> dict[str, str]:
-    """File name to content; those below etc/ go over the machine's own."""
+    """File name to content; those below etc/ stand in for the machine's own."""
     return {
         SSHD_CONFIG: _SSHD_CONFIG.format(
             port=lab.SSH_PORT, address=spec.address(host), host_key=HOST_KEY
@@ -96,7 +96,6 @@ def tmpfs_mounts(shm_bytes: int) -> tuple[tuple[str, str], ...]:
         ("/tmp", "mode=1777"),
         ("/var", "mode=755"),
         ("/root", "mode=700"),
-        ("/etc/libvirt", "mode=755"),
         ("/dev/shm", f"mode=1777,size={shm_bytes}"),
     )
 
