@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
 import socket
@@ -106,6 +107,13 @@ def connect(path: Path) -> socket.socket:
     client.settimeout(PATIENCE_S)
     client.connect(str(path))
     return client
+
+
+def hang_up(end: socket.socket) -> None:
+    """Close a socket for good: close() alone keeps it open for as long as a thread waits in it."""
+    with contextlib.suppress(OSError):  # the agent was first
+        end.shutdown(socket.SHUT_RDWR)
+    end.close()
 
 
 def open_streams(pair: object, count: int) -> list[tuple[socket.socket, socket.socket]]:
