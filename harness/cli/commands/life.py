@@ -1,0 +1,60 @@
+"""The life of a testbed that stays, and the machine it stands on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.commands.options import Name
+
+app = typer.Typer()
+
+
+@app.command()
+def up(
+    topology: Annotated[
+        Path | None, typer.Argument(help="Topology file; default: the lab.")
+    ] = None,
+    recorded: Annotated[str, typer.Option(hidden=True)] = "",
+) -> None:
+    """Bring a testbed up and leave it running."""
+    from harness.cli import lifecycle
+
+    lifecycle.apply_recorded(recorded) if recorded else lifecycle.up(topology)
+
+
+@app.command()
+def down(name: Name = "lab") -> None:
+    """Take a testbed down; nothing of it is left."""
+    from harness.cli import lifecycle
+
+    lifecycle.down(name)
+
+
+@app.command()
+def gc() -> None:
+    """Sweep what crashed runs left: only what carries a testbed's id and an owner record."""
+    from harness.cli import lifecycle
+
+    lifecycle.gc()
+
+
+@app.command()
+def doctor() -> None:
+    """What this machine lacks, and the command that mends it.
+
+    Exit code 1 when something is missing: here the machine is what is tested.
+    """
+    from harness.cli import doctor as work
+
+    work.doctor()
+
+
+@app.command()
+def validate(topology: Annotated[Path, typer.Argument(help="Topology file.")]) -> None:
+    """Check a topology file, and say what it describes."""
+    from harness.cli import topologies
+
+    topologies.validate(topology)
