@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from harness.model.result import Migration, Path, Record, Stream
 
 SCHEMA_VERSION = 1
@@ -14,7 +16,7 @@ Verdict = Literal["pass", "fail", "refused", "broken"]
 
 
 class Span(Record):
-    """One phase of a case: ``handover out``, ``unplug``, ``migrate``, ``plug``, ``handover back``."""
+    """A phase of a case: ``handover out``, ``unplug``, ``migrate``, ``plug``, ``handover back``."""
 
     name: str
     begin_ms: float
@@ -100,7 +102,7 @@ class CampaignResult(Record):
     attribution: str = ""
     accelerator: str
     versions: dict[str, str]
-    environment: dict[str, str] = {}
-    figures: dict[str, float] = {}
+    environment: dict[str, str] = Field(default={})
+    figures: dict[str, float] = Field(default={})
     legs: tuple[Leg, ...]
     left_behind: tuple[str, ...] | None = None
