@@ -49,6 +49,15 @@ enum handover_input {
     HANDOVER_EXPIRED, /* the deadline passed */
     HANDOVER_DOWN,    /* the connection broke */
     HANDOVER_SYNC,    /* a new connection: the peer's epoch is known */
+
+    /* What PREPARE, UNPREPARED and SYNC come to, given the domain ids and the epochs. */
+    HANDOVER_YIELD, /* both want one, the peer has the lower id */
+    HANDOVER_YIELD_UNPREPARED,
+    HANDOVER_OUTRANK, /* both want one, this side has the lower id */
+    HANDOVER_SYNC_SAME,
+    HANDOVER_SYNC_AHEAD, /* the peer has committed once more than this side */
+    HANDOVER_SYNC_BEHIND,
+    HANDOVER_SYNC_LOST, /* more than one apart: one side is older than it knows */
 };
 
 enum handover_action {
@@ -68,6 +77,13 @@ enum handover_action {
 };
 
 #define HANDOVER_ACTIONS_MAX 3
+
+#define ROW(...) +1
+enum {
+    HANDOVER_ROWS = 0
+#include "link/handover_rows.h"
+};
+#undef ROW
 
 struct handover {
     enum wire_path path;
@@ -90,6 +106,8 @@ struct handover_step {
 void handover_init(struct handover *handover, bool lower);
 /* Whether the event has a meaning now; a message that has none breaks the protocol. */
 bool handover_expects(const struct handover *handover, struct handover_event event);
+/* The row of link/handover_rows.h that the event would take; negative: none. */
+int handover_row(const struct handover *handover, struct handover_event event);
 struct handover_step handover_step(struct handover *handover, struct handover_event event);
 
 static inline bool handover_running(const struct handover *handover)
