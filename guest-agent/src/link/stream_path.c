@@ -192,6 +192,15 @@ enum stream_result stream_acked(struct stream *stream, uint64_t offset, uint64_t
     return STREAM_STILL;
 }
 
+enum stream_result stream_told(struct stream *stream, uint64_t offset, uint64_t now_us)
+{
+    if (stream_acked(stream, offset, now_us) == STREAM_BROKEN)
+        return STREAM_BROKEN;
+    if (offset > stream->tx.told)
+        stream->tx.told = offset;
+    return STREAM_STILL;
+}
+
 uint64_t stream_stall_us(const struct stream *stream, uint64_t now_us)
 {
     struct stream_tx tx = stream->tx;
@@ -220,6 +229,15 @@ void stream_detach(struct stream *stream)
     stream->rx.ring = (struct ring_rx){0};
 }
 
+/* Everything before a fence was published before the fence was sent. A view that does not show it
+ * is not the peer's region any more, right nonce or not: a private copy, perhaps. */
+static enum stream_result drain(struct stream *stream, const struct view *view, uint64_t to)
+{
+    if (ring_rx_look(&stream->rx.ring) == RING_VIOLATION || stream->rx.ring.produced < to)
+        return STREAM_STILL;
+    return take(stream, view, to);
+}
+
 uint64_t stream_switch_tx(struct stream *stream, enum wire_path to)
 {
     if (to == WIRE_PATH_SHM)
@@ -241,7 +259,7 @@ enum stream_result stream_switch_rx(struct stream *stream, enum wire_path to, ui
         return broken(stream, "a gap: bytes are missing before the change of path");
     if (to == WIRE_PATH_TCP && offset > fifo->end) {
         *drained += offset - fifo->end;
-        stream->rx.missing |= take(stream, view, offset) != STREAM_MOVED;
+        stream->rx.missing |= drain(stream, view, offset) != STREAM_MOVED;
     }
     if (to == WIRE_PATH_SHM)
         ring_rx_advance(&stream->rx.ring, fifo->start);
@@ -288,9 +306,11 @@ enum stream_result stream_resume(struct stream *stream, uint64_t received, uint6
 
     if (received > tx->sent_max || delivered > received)
         return broken(stream, "the peer reports offsets that cannot be");
-    if (stream_acked(stream, delivered, now_us) == STREAM_BROKEN)
+    /* By ring the peer may have acknowledged more since it wrote this; by message it cannot. */
+    if (delivered < tx->told)
+        return broken(stream, "the peer has less than it had: it was put back to an older state");
+    if (stream_told(stream, delivered, now_us) == STREAM_BROKEN)
         return STREAM_BROKEN;
-    /* By ring the peer may have acknowledged more since it wrote this. */
     if (tx->path == WIRE_PATH_TCP)
         tx->sent = received > tx->fifo.start ? received : tx->fifo.start;
     return STREAM_MOVED;
