@@ -4,7 +4,7 @@
 
 # Parts of scripts/packages.txt that a target needs; its prerequisites inherit them.
 PARTS := run
-test check bench setup: PARTS := run test
+test check bench setup model: PARTS := run test
 
 .PHONY: help
 help: ## print this list
@@ -26,6 +26,10 @@ check: agent venv ## style and unit tests only: fast
 .PHONY: bench
 bench: agent venv ## measure, and print the figures
 	@.venv/bin/python -m tests.perf.figures $(ARGS)
+
+.PHONY: model
+model: agent venv ## search every state of the protocol's model; ARGS="W=1 BREAK" chooses
+	@.venv/bin/python -m tests.model.exhaustive $(ARGS)
 
 .PHONY: image
 image: agent venv ## build the guests' image into the cache

@@ -1,0 +1,113 @@
+/* Through a view: what is read may be a lie, what is written may vanish. */
+
+inline read_produced()
+{
+    if
+    :: view[me] == GOOD -> seen = produced[other]
+    :: view[me] == STALE -> seen = stale_produced[me]
+    :: view[me] == OTHER -> seen = received[me] + 1
+    :: else -> seen = 0
+    fi
+}
+
+inline read_consumed()
+{
+    if
+    :: view[me] == GOOD -> seen = consumed[me]
+    :: view[me] == STALE -> seen = stale_consumed[me]
+    :: view[me] == OTHER -> seen = sent_max[me]
+    :: else -> seen = 0
+    fi
+}
+
+/* The byte at an offset, from the peer's ring. A private copy has only what it was made with. */
+inline read_byte(offset)
+{
+    if
+    :: view[me] == GOOD || (view[me] == STALE && offset < stale_produced[me]) ->
+        content = data[other * W + (offset) % W]
+    :: else -> content = 0
+    fi
+}
+
+inline write_byte(offset)
+{
+    if
+    :: view[me] == GOOD -> data[me * W + (offset) % W] = content
+    :: else
+    fi
+}
+
+inline publish_produced(index)
+{
+    ring_produced[me] = index;
+    if
+    :: view[me] == GOOD -> produced[me] = index
+    :: else
+    fi
+}
+
+inline publish_consumed()
+{
+    rx_consumed[me] = delivered[me];
+    if
+    :: view[me] == GOOD -> consumed[other] = delivered[me]
+    :: else
+    fi
+}
+
+/* The fault that strikes between two accesses of one step. */
+inline strike()
+{
+    if
+    :: spoil -> view[me] = spoil; spoil = 0
+    :: else
+    fi
+}
+
+inline check_nonce()
+{
+    trusted = nonce_right(view[me])
+}
+
+inline attach_rings()
+{
+    if
+    :: open(me) && ring[me] == RING_KNOWN ->
+        ring[me] = RING_ATTACHED;
+        ring_consumed[me] = 0;
+        rx_produced[me] = 0;
+        publish_produced(sent[me]);
+        publish_consumed()
+    :: else
+    fi
+}
+
+inline drop_slots()
+{
+    ring[me] = RING_NONE;
+    tx_path[me] = TCP;
+    rx_path[me] = TCP;
+    ring_produced[me] = 0;
+    ring_consumed[me] = 0;
+    rx_produced[me] = 0;
+    rx_consumed[me] = 0
+}
+
+inline unmap()
+{
+    drop_slots();
+    attached[me] = false;
+    region_lost[me] = false;
+    view[me] = NO_VIEW;
+    generation[me] = 0;
+    stale_produced[me] = 0;
+    stale_consumed[me] = 0
+}
+
+inline make_stale()
+{
+    view[me] = STALE;
+    stale_produced[me] = produced[other];
+    stale_consumed[me] = consumed[me]
+}

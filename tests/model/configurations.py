@@ -1,0 +1,79 @@
+"""What is checked: combinations of faults, and protocols that are broken on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+
+FAULTS = ("BREAK", "REPEAT", "EXPIRE", "CRASH", "ZEROS", "OTHER", "STALE", "MOVE", "RESTORE")
+
+Settings = Mapping[str, int]
+
+
+def undisturbed() -> Iterator[Settings]:
+    """No fault; two handovers are asked for, by either side or by both at once."""
+    yield from ({"PATH_SHM": path, "STARTS": 2} for path in (0, 1))
+
+
+def alone(starts: int) -> Iterator[Settings]:
+    """Each fault alone."""
+    for path in (0, 1):
+        yield from ({"PATH_SHM": path, "STARTS": starts, fault: 1} for fault in FAULTS)
+
+
+def pairs(starts: int) -> Iterator[Settings]:
+    """Each pair of faults, the same one twice included."""
+    for path in (0, 1):
+        for first, second in combinations_with_replacement(FAULTS, 2):
+            faults = {first: 2} if first == second else {first: 1, second: 1}
+            yield {"PATH_SHM": path, "STARTS": starts, **faults}
+
+
+# What a violated assertion of the model means, by a part of the text that spin prints for it.
+PROPERTIES: Mapping[str, str] = {
+    "no wrong, lost, repeated or reordered byte": "content%16",
+    "no bytes of two histories": "timeline",
+    "no stream ends for nothing": "(crashed||restored)",
+    "an honest peer breaks no rule": "(repeated||restored)",
+    "every handover ends": "phase[0]!=0",
+    "every byte arrives": "delivered[1]==",
+}
+
+
+def property_of(violation: str) -> str:
+    """The property that a violated assertion stands for; its own text where there is no name."""
+    return next((name for name, part in PROPERTIES.items() if part in violation), violation)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A protocol with one rule left out, where that is found, and by which property."""
+
+    switch: str
+    settings: Settings
+    caught_by: str
+
+
+def mutant(switch: str, caught_by: str, **settings: int) -> Mutant:
+    """A mutant, with its configuration as keywords."""
+    return Mutant(switch, settings, caught_by)
+
+
+WRONG_BYTE, ONE_HISTORY, NO_RESET, HONEST, ENDS, ARRIVES = PROPERTIES
+
+MUTANTS = (
+    mutant("NO_FENCE", NO_RESET, PATH_SHM=1, STARTS=1),
+    mutant("EARLY_RELEASE", NO_RESET, PATH_SHM=0, BREAK=1),
+    mutant("EARLY_ACK", NO_RESET, PATH_SHM=0),
+    mutant("DOUBTFUL_VIEW", WRONG_BYTE, PATH_SHM=1, OTHER=1),
+    mutant("CHECK_BEFORE_COPY", WRONG_BYTE, PATH_SHM=1, ZEROS=1),
+    mutant("BLIND_DRAIN", WRONG_BYTE, PATH_SHM=1, STARTS=1, STALE=1),
+    mutant("EPOCH_IGNORED", NO_RESET, PATH_SHM=1, STARTS=1, BREAK=1),
+    mutant("BOTH_YIELD", HONEST, PATH_SHM=1, STARTS=2),
+    mutant("ABORT_UNANSWERED", ENDS, PATH_SHM=1, STARTS=1, EXPIRE=1),
+    mutant("HOLE", ARRIVES, PATH_SHM=1, STARTS=1, BREAK=1),
+    mutant("EARLY_ATTACH", WRONG_BYTE, PATH_SHM=0, STARTS=2, EXPIRE=1),
+    mutant("HANG_AFTER_RESTORE", ARRIVES, PATH_SHM=1, STARTS=1, RESTORE=1),
+    mutant("RESTORE_UNTOLD", ONE_HISTORY, PATH_SHM=1, STARTS=1, RESTORE=1),
+)

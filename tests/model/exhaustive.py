@@ -1,0 +1,80 @@
+"""Everything that is checked of the model, with the number of states of each search.
+
+``python -m tests.model.exhaustive [WORD...]`` runs the searches whose line holds every word.
+A search that finds something ends the run with exit code 1.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import clock
+from tests.model.configurations import Settings, alone, pairs, property_of, undisturbed
+from tests.model.verifier import Verdict, Verifier
+
+SECONDS = 7200.0
+
+
+@dataclass(frozen=True)
+class Search:
+    """One run of a verifier; `what` names the window and the kind of search."""
+
+    what: str
+    verifier: Verifier
+    settings: Settings
+
+    @property
+    def name(self) -> str:
+        """As it is printed, and as it may be chosen by words."""
+        options = " ".join(f"{name}={value}" for name, value in self.settings.items())
+        return f"{self.what} {options}"
+
+    def run(self) -> Verdict:
+        """Search every state."""
+        return self.verifier.check(self.settings, within=SECONDS)
+
+
+def searches(folder: Path) -> Iterator[Search]:
+    """All there are, from small to large."""
+    narrow = Verifier.build(folder / "narrow", window=1)
+    endless = Verifier.build(folder / "endless", window=1, livelocks=True)
+    wide = Verifier.build(folder / "wide", window=2)
+    for settings in undisturbed():
+        yield Search("W=1 safety", narrow, settings)
+        yield Search("W=2 safety", wide, settings)
+    yield from (Search("W=1 safety", narrow, settings) for settings in alone(starts=1))
+    yield from (Search("W=1 no-livelock", endless, settings) for settings in alone(starts=1))
+    yield from (Search("W=1 safety", narrow, settings) for settings in alone(starts=2))
+    yield from (Search("W=1 safety", narrow, settings) for settings in pairs(starts=1))
+    yield from (Search("W=2 safety", wide, settings) for settings in alone(starts=1))
+
+
+def line(search: Search, verdict: Verdict) -> str:
+    """One search's result."""
+    found = property_of(verdict.violation) if verdict.violation else "holds"
+    return f"{search.name:<52} {verdict.states:>12,} states {verdict.seconds:>8.1f} s  {found}"
+
+
+def main(words: Sequence[str]) -> int:
+    """Run what was chosen, two searches at a time, and say how it went."""
+    begun, states, failures = clock.now(), 0, 0
+    with tempfile.TemporaryDirectory(prefix="model-") as folder:
+        chosen = [one for one in searches(Path(folder)) if all(word in one.name for word in words)]
+        with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+            for search, verdict in zip(chosen, pool.map(Search.run, chosen), strict=True):
+                print(line(search, verdict), flush=True)
+                states += verdict.states
+                failures += verdict.violation is not None
+    spent = clock.now() - begun
+    print(f"{len(chosen)} searches, {states:,} states, {failures} violations, {spent:.0f} s")
+    return 1 if failures or not chosen else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,77 @@
+"""The protocol's model: a bounded part of what `make model` checks, and its mutants."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.config import REPOSITORY
+from tests.model.configurations import (
+    FAULTS,
+    MUTANTS,
+    Mutant,
+    Settings,
+    alone,
+    property_of,
+    undisturbed,
+)
+from tests.model.verifier import MODEL, Verdict, Verifier
+
+SECONDS = 240.0
+BOUNDED = [*undisturbed(), *alone(starts=1)]
+
+
+def named(settings: Settings) -> str:
+    """A configuration as a test's name."""
+    return "-".join(f"{name}{value}" for name, value in settings.items())
+
+
+@pytest.fixture(scope="session")
+def verifier(tmp_path_factory: pytest.TempPathFactory) -> Verifier:
+    return Verifier.build(tmp_path_factory.mktemp("model"), window=1)
+
+
+@pytest.mark.parametrize("settings", BOUNDED, ids=named)
+def test_no_fault_breaks_the_protocol(verifier: Verifier, settings: Settings) -> None:
+    verdict = verifier.check(settings, within=SECONDS)
+    assert verdict.violation is None, property_of(verdict.violation or "")
+    assert verdict.states > 1000
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.switch)
+def test_a_broken_protocol_is_caught(mutant: Mutant, tmp_path: Path) -> None:
+    broken = Verifier.build(tmp_path, window=1, mutant=mutant.switch)
+    verdict = broken.check(mutant.settings, within=SECONDS)
+    assert verdict.violation is not None
+    assert property_of(verdict.violation) == mutant.caught_by
+
+
+def test_every_mutant_is_in_the_list() -> None:
+    text = "".join(path.read_text() for path in MODEL.parent.glob("*.pml"))
+    assert set(re.findall(r"MUTANT_(\w+)", text)) == {mutant.switch for mutant in MUTANTS}
+
+
+def test_every_fault_has_a_budget() -> None:
+    world = (MODEL.parent / "world.pml").read_text()
+    assert tuple(re.findall(r'now\.budget\[\d\] = setting\("(\w+)"\)', world)) == FAULTS
+
+
+@pytest.mark.parametrize(
+    ("prefix", "enumeration"),
+    [("PHASE", "handover_phase"), ("IN", "handover_input"), ("DO", "handover_action")],
+)
+def test_the_model_has_the_agents_names(prefix: str, enumeration: str) -> None:
+    """The table is shared; so must be what may stand in it."""
+    header = (REPOSITORY / "guest-agent/src/link/handover.h").read_text()
+    body = header.split(f"enum {enumeration} {{")[1].split("};")[0]
+    declared = set(re.findall(r"^\s*HANDOVER_(\w+),", body, re.MULTILINE)) - {"PHASES"}
+    names = (MODEL.parent / "names.pml").read_text()
+    ours = set(re.findall(rf"^#define {prefix}_(\w+)", names, re.MULTILINE))
+    assert ours - {"NOTHING"} == declared - {"NOTHING"}
+
+
+def test_an_unfinished_search_is_no_verdict() -> None:
+    with pytest.raises(ValueError, match="not completed"):
+        Verdict.read("Warning: Search not completed\n 12 states, stored\n")

@@ -1,0 +1,79 @@
+"""The model as spin's verifier: built once for a window and a mutant, run for many configurations.
+
+The model's table of transitions is the agent's own (guest-agent/src/link/handover_rows.h), so the
+preprocessor runs from the repository.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.config import REPOSITORY
+from harness.run import run
+
+MODEL = REPOSITORY / "model" / "link.pml"
+DEPTH = 200_000
+HASH_BITS = 22
+STATES = re.compile(r"^\s*(\d+) states, stored", re.MULTILINE)
+ELAPSED = re.compile(r"elapsed time (\S+) seconds")
+VIOLATION = re.compile(r"^pan:\d+: (.*) \(at depth", re.MULTILINE)
+INCOMPLETE = re.compile(r"Search not completed|max search depth too small")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one search found. `violation` is None when every property holds everywhere."""
+
+    states: int
+    seconds: float
+    violation: str | None
+
+    @classmethod
+    def read(cls, text: str) -> Verdict:
+        """From what the verifier printed. Raises ValueError when it did not search everything."""
+        violation = VIOLATION.search(text)
+        states = STATES.search(text)
+        if states is None or (violation is None and INCOMPLETE.search(text)):
+            raise ValueError(f"the search was not completed:\n{text[-2000:]}")
+        elapsed = ELAPSED.search(text)
+        seconds = float(elapsed.group(1)) if elapsed else 0.0
+        return cls(int(states.group(1)), seconds, violation.group(1) if violation else None)
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """A compiled model in a folder of its own."""
+
+    folder: Path
+    livelocks: bool
+
+    @classmethod
+    def build(
+        cls, folder: Path, *, window: int, mutant: str = "", livelocks: bool = False
+    ) -> Verifier:
+        """Compile the model. With `livelocks` it looks for endless loops, else for violations."""
+        folder.mkdir(parents=True, exist_ok=True)
+        switches = [f"-DW={window}", *([f"-DMUTANT_{mutant}"] if mutant else [])]
+        flat = folder / "link.pml"
+        run(["gcc", "-E", "-P", "-x", "c", *switches, str(MODEL), "-o", str(flat)])
+        run(["spin", "-a", flat.name], cwd=folder)
+        search = ["-DNP"] if livelocks else ["-DSAFETY"]
+        # A mutant falls at once: its verifier is worth no optimisation.
+        level = "-O0" if mutant else "-O2"
+        flags = [level, "-w", "-DNOREDUCE", "-DCOLLAPSE", *search]
+        run(["gcc", *flags, "-o", "pan", "pan.c"], within=240, cwd=folder)
+        return cls(folder, livelocks)
+
+    def check(self, settings: Mapping[str, int], *, within: float) -> Verdict:
+        """Search every state of one configuration. Raises DeadlineExceeded after `within` s."""
+        own = self.folder / "-".join(f"{name}{value}" for name, value in settings.items())
+        own.mkdir(exist_ok=True)
+        env = {**os.environ, **{name: str(value) for name, value in settings.items()}}
+        command = [str(self.folder / "pan"), f"-m{DEPTH}", f"-w{HASH_BITS}"]
+        command += ["-l"] if self.livelocks else []
+        done = run(command, within=within, env=env, cwd=own, check=False)
+        return Verdict.read(done.stdout)
