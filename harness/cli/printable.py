@@ -1,11 +1,5 @@
-"""What others wrote, made safe to print: a guest must not steer our terminal."""
+"""What others wrote, made safe to print."""
 
-from __future__ import annotations
+from harness.model.printable import printable
 
-
-def printable(text: object) -> str:
-    """The text with every control character written out, but for the ends of lines."""
-    return "".join(
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode()
-        for c in str(text)
-    )
+__all__ = ["printable"]
