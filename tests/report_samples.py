@@ -99,14 +99,15 @@ def leg(name: Literal["grants", "control"], sample: Sample, count: int, chance: 
             verdict = "fail" if index == 2 else "broken"
         cases.append(case(name, index, now, verdict, chance))
         now = cases[-1].end_ms + PAUSE_MS
+    damaged = sample.fail and name == "grants"
     flows = [(s, w, ends) for s, w in WORKLOADS for ends in (("g1", "g2"), ("g2", "g1"))]
     return Leg(
         name=name,
         seconds=round(now / 1000 + 1, 1),
         cases=tuple(cases),
         series=tuple(series(*flow, cases, now, chance) for flow in flows),
-        streams=tuple(stream(s, ends, now, sample.fail and s == "s1") for s, _, ends in flows),
-        resources=resources(cases, now, sample.fail and name == "grants", chance),
+        streams=tuple(stream(s, ends, now, damaged and s == "s1") for s, _, ends in flows),
+        resources=resources(cases, now, damaged, chance),
     )
 
 

@@ -24,6 +24,8 @@ from harness.hosts import leftovers
 from harness.images.micro import build_micro
 from harness.model.result import Summary
 from harness.model.topology import lab_topology
+from harness.report.campaign import NAME as REPORT
+from harness.report.demo import write as write_report
 from harness.testbed import record
 from harness.testbed.lock import exclusive
 
@@ -70,6 +72,7 @@ def demo(seed: int | None, seconds: float) -> int:
     left = leftovers.difference(before, leftovers.snapshot())
     verdict = conclude(run, code, error, left)
     show.summary(console, verdict, str(run.folder))
+    console.print(f"report: {run.folder / REPORT}", markup=False, highlight=False, soft_wrap=True)
     if error is not None:
         raise error
     return code or (0 if verdict.verdict == "pass" else 1)
@@ -158,4 +161,5 @@ def conclude(run: Run, code: int, error: BaseException | None, left: list[str]) 
         found = found.model_copy(update={"findings": (*found.findings, why)})
     summary = with_left_behind(found, left)
     evidence.write_summary(summary, run.folder)
+    write_report(summary, run.folder)
     return summary

@@ -98,4 +98,8 @@ def ran_on(accelerator: str, *facts: Mapping[str, str]) -> list[tuple[str, str]]
 
 def figures(named: Mapping[str, float]) -> list[tuple[str, str]]:
     """The run's own figures; those that are no number are left out."""
-    return [(shown(k, 100), number(v)) for k, v in named.items() if finite(v)]
+    return [
+        (shown(k, 100), f"{v:,.3g}" if abs(v) < 1000 else number(v))
+        for k, v in named.items()
+        if finite(v)
+    ]

@@ -101,11 +101,10 @@ class Page:
         self.ask("Emulation.setEmulatedMedia", features=[scheme])
 
     def open(self, file: Path, fragment: str = "") -> None:
-        """Load a file, and wait until it is drawn."""
+        """Load a file, and wait until its script has run."""
         self._browser.events.clear()
         self.ask("Page.navigate", url=file.resolve().as_uri() + fragment)
         self._browser.wait_for("Page.loadEventFired")
-        self.run("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
 
     def run(self, expression: str) -> Any:
         """The value of a JavaScript expression; one that throws fails the test."""

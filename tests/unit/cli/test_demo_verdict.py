@@ -47,6 +47,13 @@ def test_an_error_outside_is_added_once(run: Run) -> None:
     assert demo.conclude(run, 69, TestbedError("the lab stays"), []).findings == found.findings
 
 
+def test_the_report_says_how_the_run_ended(run: Run) -> None:
+    leave(run, "pass")
+    demo.conclude(run, 69, TestbedError("the lab stays"), ["process 12: qemu"])
+    page = (run.folder / "report.html").read_text()
+    assert "fail" in page and "the lab stays" in page and "process 12: qemu" in page
+
+
 def test_what_the_inner_half_found_is_enough(run: Run) -> None:
     leave(run, "fail", "lost bytes")
     assert demo.conclude(run, 1, None, []).findings == ("lost bytes",)
