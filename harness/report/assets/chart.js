@@ -30,7 +30,10 @@ function makeChart(figure) {
     view.begin = Math.max(0, Math.min(begin, whole - length));
     view.end = view.begin + length;
     const unit = 10000 / whole;
-    for (const svg of svgs) svg.setAttribute("viewBox", `${view.begin * unit} 0 ${length * unit} 100`);
+    for (const svg of svgs) {
+      const { y, height } = svg.viewBox.baseVal;
+      svg.setAttribute("viewBox", `${view.begin * unit} ${y} ${length * unit} ${height}`);
+    }
     drawings.classList.toggle("whole", length > whole / 3);
     drawTicks(length);
     if (at !== null) point(at);

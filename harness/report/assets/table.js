@@ -1,13 +1,14 @@
-/* A long table: sorted by its heads, filtered by a form, filled from its template when needed. */
+/* A long table: sorted by its heads, filtered by a form, filled with its later rows when they are needed. */
 function makeTable(table, later, all, form) {
   const heads = [...table.tHead.rows[0].cells];
   const tally = form && form.querySelector(".tally");
 
   function fill() {
-    if (!later || !later.content.firstElementChild) return;
-    const rest = document.importNode(later.content.firstElementChild, true);
-    later.content.replaceChildren();
-    table.append(...rest.tBodies);
+    if (!later || !later.textContent) return;
+    const rest = document.createElement("template");
+    rest.innerHTML = later.textContent;
+    later.textContent = "";
+    table.append(...rest.content.firstElementChild.tBodies);
     if (all) all.hidden = true;
   }
 
