@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -73,8 +73,8 @@ class Flow:
         self.amounts = [sums[n] for n in sorted(sums)]
 
     def between(self, begin_ms: float, end_ms: float) -> list[tuple[float, int]]:
-        """The steps that lie in a stretch: the end of each, and its bytes."""
-        first, last = bisect_left(self.ends, begin_ms), bisect_right(self.ends, end_ms)
+        """The steps that end in a stretch: the end of each, and its bytes."""
+        first, last = bisect_right(self.ends, begin_ms), bisect_right(self.ends, end_ms)
         return list(zip(self.ends[first:last], self.amounts[first:last], strict=True))
 
 
@@ -140,7 +140,7 @@ def _spark(case: Case, flow: Flow) -> tuple[str, float]:
     points = []
     for bucket in series.buckets([received for _, received in steps], SPARK_POINTS // 2):
         middle = steps[bucket.first + bucket.size // 2][0] - flow.step_ms / 2
-        x = 100 * (middle - case.begin_ms) / whole
+        x = max(0.0, 100 * (middle - case.begin_ms) / whole)
         extremes = (bucket.high, bucket.low) if bucket.size > 1 else (bucket.high,)
         points += [Point(x, 100 * (1 - value / full)) for value in extremes]
     return series.line(points), full * 1000 / flow.step_ms

@@ -27,7 +27,7 @@ def load(place: Path) -> tuple[Result, Path]:
     except OSError as error:
         fix = "name a run's folder (results/latest), or its summary.json"
         raise UsageError(f"no summary in {file}", why=error.strerror or "", fix=fix) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{file} is no JSON", why=str(error), fix="name another run") from error
     return _understood(content, file), file.parent
 

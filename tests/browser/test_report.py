@@ -49,7 +49,7 @@ def test_what_is_slipped_in_neither_runs_nor_reaches_out(
     tab: Page, reports: Reports, tmp_path: Path
 ) -> None:
     text = reports["small"].read_text()
-    script = "<script>document.title = \"ran\"</script>"
+    script = '<script>document.title = "ran"</script>'
     bad = script + '<img src="http://127.0.0.1:9/x"><i style="color:red">'
     target = tmp_path / "report.html"
     target.write_text(text.replace("</main>", f"{bad}</main>"))
