@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.images.image import Image, command_line
 from harness.model import naming
 from harness.model.topology import Topology
-from harness.virt.xml import GuestDefinition
+from harness.virt.xml import Card, GuestDefinition, KernelBoot
 
 GUEST_AGENT_CHANNEL = "org.qemu.guest_agent.0"
 IMAGES = "/var/lib/domsock/images"
@@ -34,12 +34,12 @@ def define(
         kvm=kvm,
         memory=spec.memory,
         vcpus=spec.vcpus,
-        kernel=kernel,
-        initrd=initrd,
-        append=command_line(image, name=name, domain_id=domain_id, address=address),
+        kernel=KernelBoot(
+            kernel, initrd, command_line(image, name=name, domain_id=domain_id, address=address)
+        ),
         console_log=console_log(name),
         channels=(naming.CTL_CHANNEL, GUEST_AGENT_CHANNEL),
-        mac=naming.guest_mac(testbed_id, domain_id),
-        bridge=naming.GUEST_BRIDGE,
-        mtu=naming.GUEST_MTU,
+        cards=(
+            Card(naming.GUEST_BRIDGE, naming.guest_mac(testbed_id, domain_id), naming.GUEST_MTU),
+        ),
     )

@@ -6,28 +6,62 @@ Element and attribute names are libvirt's (https://libvirt.org/formatdomain.html
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 from xml.etree import ElementTree as ET
 from xml.etree.ElementTree import Element
 
 MIB = 1 << 20
+DISK_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+DiskFormat = Literal["qcow2", "raw"]
+
+
+@dataclass(frozen=True)
+class KernelBoot:
+    """A kernel that QEMU loads itself; there may be no initrd."""
+
+    kernel: str
+    initrd: str
+    append: str
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A virtio disk. `shared` says that the other hosts see the very same file."""
+
+    path: str
+    format: DiskFormat
+    shared: bool = False
+    readonly: bool = False
+
+
+@dataclass(frozen=True)
+class Card:
+    """A network card on a bridge of the host. `mtu` in bytes."""
+
+    bridge: str
+    mac: str
+    mtu: int
 
 
 @dataclass(frozen=True)
 class GuestDefinition:
-    """Everything a domain is made from. `memory` in bytes; paths are the host's."""
+    """Everything a domain is made from. `memory` in bytes; paths are the host's.
+
+    Without a `kernel` the firmware boots from the first disk. A NoCloud seed is a read-only raw
+    disk behind the others.
+    """
 
     name: str
     kvm: bool
     memory: int
     vcpus: int
-    kernel: str
-    initrd: str
-    append: str
     console_log: str
     channels: tuple[str, ...]
-    mac: str
-    bridge: str
-    mtu: int
+    kernel: KernelBoot | None = None
+    disks: tuple[Disk, ...] = ()
+    cards: tuple[Card, ...] = ()
+    machine: str = "pc"
     emulator: str = "/usr/bin/qemu-system-x86_64"
 
 
@@ -64,15 +98,42 @@ def vcpu(count: int, kvm: bool) -> Element:
     return element("vcpu", str(possible), current=str(count))
 
 
-def boot(kernel: str, initrd: str, append: str) -> Element:
-    """Direct kernel boot on machine type `pc`, whose PCI bus has room for any region."""
-    return nest(
-        element("os"),
-        element("type", "hvm", arch="x86_64", machine="pc"),
-        element("kernel", kernel),
-        element("initrd", initrd),
-        element("cmdline", append),
+def boot_kernel(machine: str, kernel: KernelBoot) -> Element:
+    """Direct kernel boot."""
+    given = {"kernel": kernel.kernel, "initrd": kernel.initrd, "cmdline": kernel.append}
+    parts = [element(tag, text) for tag, text in given.items() if text]
+    return nest(element("os"), _machine_type(machine), *parts)
+
+
+def boot_disk(machine: str) -> Element:
+    """The firmware boots from the first disk."""
+    return nest(element("os"), _machine_type(machine), element("boot", dev="hd"))
+
+
+def _machine_type(machine: str) -> Element:
+    return element("type", "hvm", arch="x86_64", machine=machine)
+
+
+def disk(given: Disk, index: int) -> Element:
+    """A virtio disk: /dev/vda is the one of index 0.
+
+    A shared one bypasses the host's page cache: after a move another host reads what this one
+    wrote. A read-only one (a NoCloud seed, found by its label) is no CD, because kernels made for
+    clouds have no driver for one.
+    """
+    cache = {"cache": "none"} if given.shared else {}
+    made = nest(
+        element("disk", type="file", device="disk"),
+        element("driver", name="qemu", type=given.format, discard="unmap", **cache),
+        element("source", file=given.path),
+        element("target", dev=disk_target(index), bus="virtio"),
     )
+    return nest(made, element("readonly")) if given.readonly else made
+
+
+def disk_target(index: int) -> str:
+    """The name of a disk's target: ``vda``, ``vdb`` and so on."""
+    return f"vd{DISK_LETTERS[index]}"
 
 
 def serial_console(log: str) -> tuple[Element, Element]:
@@ -90,17 +151,17 @@ def channel(name: str) -> Element:
     return nest(element("channel", type="unix"), element("target", type="virtio", name=name))
 
 
-def interface(bridge: str, mac: str, mtu: int) -> Element:
-    """A virtio network card on a bridge of the host.
+def interface(card: Card) -> Element:
+    """A virtio network card.
 
-    The guest learns `mtu` from the device: what goes to another host has a tunnel's header more.
+    The guest learns the MTU from the device: what goes to another host has a tunnel's header more.
     """
     return nest(
         element("interface", type="bridge"),
-        element("mac", address=mac),
-        element("source", bridge=bridge),
+        element("mac", address=card.mac),
+        element("source", bridge=card.bridge),
         element("model", type="virtio"),
-        element("mtu", size=str(mtu)),
+        element("mtu", size=str(card.mtu)),
     )
 
 
@@ -140,7 +201,8 @@ def domain(guest: GuestDefinition) -> str:
         element("emulator", guest.emulator),
         *serial_console(guest.console_log),
         *(channel(name) for name in guest.channels),
-        interface(guest.bridge, guest.mac, guest.mtu),
+        *(disk(given, index) for index, given in enumerate(guest.disks)),
+        *(interface(card) for card in guest.cards),
         element("memballoon", model="none"),
     )
     root = nest(
@@ -148,7 +210,7 @@ def domain(guest: GuestDefinition) -> str:
         element("name", guest.name),
         element("memory", str(guest.memory // MIB), unit="MiB"),
         vcpu(guest.vcpus, guest.kvm),
-        boot(guest.kernel, guest.initrd, guest.append),
+        boot_kernel(guest.machine, guest.kernel) if guest.kernel else boot_disk(guest.machine),
         features(guest.kvm),
         cpu(guest.kvm),
         element("on_poweroff", "destroy"),

@@ -1,5 +1,7 @@
 """Domain XML: the facts that keep a guest alive are in it."""
 
+from dataclasses import replace
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from harness.virt import xml
@@ -9,19 +11,19 @@ GUEST = xml.GuestDefinition(
     kvm=False,
     memory=128 << 20,
     vcpus=1,
-    kernel="/k",
-    initrd="/i",
-    append="console=ttyS0",
+    kernel=xml.KernelBoot("/k", "/i", "console=ttyS0"),
     console_log="/var/log/g1.log",
     channels=("domsock.ctl",),
-    mac="52:54:00:00:00:03",
-    bridge="guests0",
-    mtu=1450,
+    cards=(xml.Card("guests0", "52:54:00:00:00:03", 1450),),
 )
 
 
-def parsed(kvm: bool = False) -> ET.Element:
-    return ET.fromstring(xml.domain(GUEST.__class__(**{**GUEST.__dict__, "kvm": kvm})))
+def parsed(**changes: Any) -> ET.Element:
+    return ET.fromstring(xml.domain(replace(GUEST, **changes)))
+
+
+def attributes(root: ET.Element, path: str) -> list[dict[str, str]]:
+    return [found.attrib for found in root.iterfind(path)]
 
 
 def test_under_tcg_there_are_two_possible_cpus_and_no_erms() -> None:
@@ -56,3 +58,40 @@ def test_regions_are_found_by_alias() -> None:
 
 def test_a_guest_has_no_device_that_nobody_needs() -> None:
     assert parsed().find("devices/rng") is None
+
+
+def test_a_kernel_without_an_initrd_is_booted_as_it_is() -> None:
+    os = parsed(kernel=xml.KernelBoot("/k", "", "")).find("os")
+    assert os is not None and [part.tag for part in os] == ["type", "kernel"]
+
+
+def test_without_a_kernel_the_first_disk_boots() -> None:
+    root = parsed(kernel=None, disks=(xml.Disk("/d", "qcow2"),), machine="q35")
+    assert attributes(root, "os/boot") == [{"dev": "hd"}]
+    assert attributes(root, "os/type") == [{"arch": "x86_64", "machine": "q35"}]
+    assert root.find("os/kernel") is None
+
+
+def test_disks_are_named_in_their_order_and_a_seed_is_read_only() -> None:
+    seed = xml.Disk("/seed.iso", "raw", readonly=True)
+    root = parsed(disks=(xml.Disk("/a", "qcow2"), seed))
+    assert [t["dev"] for t in attributes(root, "devices/disk/target")] == ["vda", "vdb"]
+    assert [s["file"] for s in attributes(root, "devices/disk/source")] == ["/a", "/seed.iso"]
+    assert [found.find("readonly") is not None for found in root.iterfind("devices/disk")] == [
+        False,
+        True,
+    ]
+
+
+def test_only_a_shared_disk_bypasses_the_page_cache() -> None:
+    root = parsed(disks=(xml.Disk("/a", "raw"), xml.Disk("/b", "raw", shared=True)))
+    assert [d.get("cache") for d in attributes(root, "devices/disk/driver")] == [None, "none"]
+
+
+def test_a_guest_may_have_any_number_of_cards() -> None:
+    two = (*GUEST.cards, xml.Card("guests1", "52:54:00:00:01:03", 1450))
+    assert [s["bridge"] for s in attributes(parsed(cards=two), "devices/interface/source")] == [
+        "guests0",
+        "guests1",
+    ]
+    assert parsed(cards=()).find("devices/interface") is None
