@@ -14,13 +14,15 @@ from harness.hosts.lab.lab import Lab
 from harness.hosts.lab.spec import LabSpec
 from harness.images.micro import build_micro
 from harness.model.topology import Topology
-from harness.testbed import capacity, record
+from harness.testbed import capacity, files, limits, record
 from harness.testbed.record import TestbedRecord
 
 
 def check_machine(topology: Topology) -> None:
     """Raises UsageError for the first thing that this machine lacks. Touches nothing."""
     capacity.check(topology)
+    limits.check(topology)
+    files.check(topology)
     for failed in failures(capacity.needs(topology)):
         raise UsageError(
             f"{failed.name}: {failed.found}", why=failed.why, fix=failed.fix or "testbed doctor"

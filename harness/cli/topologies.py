@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
 
+from harness.cli import show
 from harness.errors import UsageError
 from harness.model import topology_text
-from harness.model.topology import Topology, lab_topology
+from harness.model.sizes import size_text
+from harness.model.topology import DiskSpec, GrantSpec, GuestSpec, Topology, lab_topology
+from harness.testbed import capacity, files, limits
 
 
 def read_topology(file: Path | None) -> Topology:
@@ -20,14 +25,62 @@ def read_topology(file: Path | None) -> Topology:
             text = stream.read(topology_text.MAX_CHARACTERS + 1)  # of what may never end
     except (OSError, ValueError) as error:
         raise UsageError("the topology cannot be read", where=str(file), why=str(error)) from None
-    return topology_text.parse(text, str(file))
+    return topology_text.parse(text, str(file)).relative_to(file.resolve().parent)
 
 
 def validate(file: Path) -> None:
-    """Check a topology file, and say what it describes."""
+    """Check a topology file and the files it names, and show what it describes."""
     found = read_topology(file)
-    Console().print(
-        f"{found.name}: {len(found.hosts)} hosts, {len(found.guests)} guests, "
-        f"{len(found.grants)} grants",
-        highlight=False,
-    )
+    capacity.check(found)
+    limits.check(found)
+    files.check(found)
+    console = Console()
+    console.print(f"{found.name}: {', '.join(_counts(found))}", highlight=False)
+    for table in (_guests(found), _grants(found)):
+        if table.row_count:
+            console.print("", table)
+
+
+def _counts(topology: Topology) -> Iterator[str]:
+    for kind in ("hosts", "networks", "guests", "grants"):
+        count = len(getattr(topology, kind))
+        yield f"{count} {kind if count != 1 else kind.removesuffix('s')}"
+
+
+def _guests(topology: Topology) -> Table:
+    columns = ("guest", "host", "boots", "machine", ">vCPUs", ">memory", "disks", "networks")
+    made = show.table("Guests", *columns)
+    for name, guest in topology.guests.items():
+        show.add(
+            made,
+            *(name, guest.host, _boots(guest), guest.machine),
+            *(str(guest.vcpus), size_text(guest.memory)),
+            ", ".join(map(_disk, guest.disks)) or "none",
+            ", ".join(topology.networks_of(name)) or "none",
+        )
+    return made
+
+
+def _boots(guest: GuestSpec) -> str:
+    image = Path(guest.image).name
+    return f"{Path(guest.kernel).name}, {image}" if guest.kernel else image
+
+
+def _disk(disk: DiskSpec) -> str:
+    content = size_text(disk.size) if disk.size else Path(disk.file or "").name
+    return f"{content} shared" if disk.shared else content
+
+
+def _grants(topology: Topology) -> Table:
+    made = show.table("Grants", "between", ">size", "network", "at first")
+    for grant in topology.grants:
+        network = topology.common_network(grant.pair) or ""
+        show.add(
+            made, "-".join(grant.pair), size_text(grant.size), network, _first(topology, grant)
+        )
+    return made
+
+
+def _first(topology: Topology, grant: GrantSpec) -> str:
+    hosts = {topology.guests[name].host for name in grant.pair}
+    return f"shm on {hosts.pop()}" if len(hosts) == 1 else "apart, on TCP"

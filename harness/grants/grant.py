@@ -37,15 +37,21 @@ class Change:
 class Grant:
     """The relation of two guests.
 
-    Its link always exists; its region exists only while both are on one host. `region` is the one
-    that may be plugged in either of them: while there is one, no file is destroyed.
+    Its link always exists, over the guest network of index `network`; its region exists only
+    while both are on one host. `region` is the one that may be plugged in either of them: while
+    there is one, no file is destroyed.
     """
 
     def __init__(
-        self, spec: GrantSpec, members: tuple[Member, Member], testbed: str, events: EventLog
+        self,
+        spec: GrantSpec,
+        members: tuple[Member, Member],
+        testbed: str,
+        events: EventLog,
+        network: int = 0,
     ) -> None:
         low, high = sorted(members, key=lambda member: member.domain_id)
-        self.spec, self.testbed, self.events = spec, testbed, events
+        self.spec, self.testbed, self.events, self.network = spec, testbed, events, network
         self.low, self.high = low, high
         self.key = secrets.token_hex(32)
         self.generation = 0
@@ -113,7 +119,7 @@ class Grant:
             "link.add",
             peer=peer.name,
             peer_id=peer.domain_id,
-            address=naming.guest_address(peer.domain_id),
+            address=naming.guest_address(peer.domain_id, self.network),
             port=naming.AGENT_PORT,
             key=self.key,
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from harness.images.image import Image, command_line
+from harness.guests.parts import Parts
+from harness.images.image import INITRD, KERNEL, Image, command_line
 from harness.model import naming
 from harness.model.topology import Topology
+from harness.virt.emulator import Emulator
 from harness.virt.xml import Card, GuestDefinition, KernelBoot
 
 GUEST_AGENT_CHANNEL = "org.qemu.guest_agent.0"
@@ -12,9 +14,10 @@ IMAGES = "/var/lib/domsock/images"
 CONSOLE_LOGS = "/var/log/libvirt/qemu"
 
 
-def image_paths(digest: str) -> tuple[str, str]:
-    """Where kernel and initrd of an image lie on every host."""
-    return f"{IMAGES}/{digest}/kernel", f"{IMAGES}/{digest}/initrd"
+def image_paths(image: Image) -> tuple[str, str]:
+    """Where kernel and initrd of an image lie on every host; no initrd has no place."""
+    folder = f"{IMAGES}/{image.digest}"
+    return f"{folder}/{KERNEL}", f"{folder}/{INITRD}" if image.initrd else ""
 
 
 def console_log(guest: str) -> str:
@@ -23,23 +26,53 @@ def console_log(guest: str) -> str:
 
 
 def define(
-    topology: Topology, name: str, *, testbed_id: str, image: Image, kvm: bool
+    topology: Topology,
+    name: str,
+    *,
+    testbed_id: str,
+    parts: Parts,
+    kvm: bool,
+    emulator: Emulator,
 ) -> GuestDefinition:
     """The definition of one guest."""
-    spec, domain_id = topology.guests[name], topology.guest_id(name)
-    kernel, initrd = image_paths(image.digest)
-    address = f"{naming.guest_address(domain_id)}/{naming.GUEST_PREFIX}"
+    spec = topology.guests[name]
     return GuestDefinition(
         name=name,
         kvm=kvm,
         memory=spec.memory,
         vcpus=spec.vcpus,
-        kernel=KernelBoot(
-            kernel, initrd, command_line(image, name=name, domain_id=domain_id, address=address)
-        ),
         console_log=console_log(name),
         channels=(naming.CTL_CHANNEL, GUEST_AGENT_CHANNEL),
-        cards=(
-            Card(naming.GUEST_BRIDGE, naming.guest_mac(testbed_id, domain_id), naming.GUEST_MTU),
-        ),
+        kernel=_kernel(topology, name, parts.kernel) if parts.kernel else None,
+        disks=tuple(planned.device for planned in parts.disks),
+        cards=_cards(topology, name, testbed_id),
+        machine=emulator.machine(spec.machine),
+        cpu_model=spec.cpu or "",
+        emulator=emulator.path,
+    )
+
+
+def _kernel(topology: Topology, name: str, image: Image) -> KernelBoot:
+    kernel, initrd = image_paths(image)
+    addresses = (f"{found}/{naming.GUEST_PREFIX}" for found in topology.addresses_of(name))
+    line = command_line(
+        image,
+        name=name,
+        domain_id=topology.guest_id(name),
+        address=",".join(addresses),
+        extra=topology.guests[name].append,
+    )
+    return KernelBoot(kernel, initrd, line)
+
+
+def _cards(topology: Topology, name: str, testbed_id: str) -> tuple[Card, ...]:
+    domain_id, networks = topology.guest_id(name), topology.networks_of(name)
+    indexes = [topology.network_index(network) for network in networks]
+    return tuple(
+        Card(
+            naming.guest_bridge(index),
+            naming.guest_mac(testbed_id, domain_id, index),
+            topology.networks[network].mtu,
+        )
+        for network, index in zip(networks, indexes, strict=True)
     )

@@ -38,10 +38,10 @@ class Guest:
         domain = Domain.start_paused(place.connection, xml.domain(definition))
         return cls(definition.name, domain_id, domain, place, events)
 
-    def boot(self) -> None:
+    def boot(self, advice: str = "") -> None:
         """Let it run until its agent answers.
 
-        Raises TestbedError with the last lines of its console when it never does.
+        Raises TestbedError with the last lines of its console, and `advice`, when it never does.
         """
         begun = clock.now()
         try:
@@ -50,7 +50,7 @@ class Guest:
         except TestbedError as error:
             why = f"{error}; its console ends with:\n{self._last_words()}"
             raise TestbedError(
-                f"{self.name} did not boot", where=self.place.name, why=why
+                f"{self.name} did not boot", where=self.place.name, why=why, fix=advice
             ) from error
         self.boot_ms = (clock.now() - begun) * 1000
 

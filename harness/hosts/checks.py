@@ -27,6 +27,7 @@ QEMU_DRIVER = "usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver
 # Programs, each with the package that has it.
 PROGRAMS = {
     "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-img": "qemu-utils",
     "libvirtd": "libvirt-daemon",
     "sshd": "openssh-server",
     "ssh": "openssh-client",

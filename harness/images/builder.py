@@ -23,13 +23,13 @@ from harness.events import EventLog
 from harness.images import content, cpio, recipe
 from harness.images.apt import Apt, Runner
 from harness.images.content import Unpacked
-from harness.images.image import Image
+from harness.images.image import INITRD, KERNEL, Image
 from harness.images.packages import Packages
 from harness.images.store import Store, digest_of
 
 LOCK_SECONDS = 600.0
 BASES_KEPT, IMAGES_KEPT = 2, 8
-KERNEL, ARCHIVE, INITRD = "kernel", "archive", "initrd"
+ARCHIVE = "archive"
 
 
 class Builder:

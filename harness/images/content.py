@@ -46,7 +46,8 @@ class Unpacked:
 
 def from_packages(recipe: Recipe, unpacked: Unpacked, run: Runner) -> Iterator[cpio.Entry]:
     """What the distribution's packages give: modules, programs, their libraries, applets."""
-    yield from _modules(recipe.kernel.modules, unpacked)
+    folder, release = unpacked.find_modules(), unpacked.kernel_release
+    yield from modules_of(folder, release, recipe.kernel.modules)
     programs = {target: unpacked.find(path) for target, path in recipe.programs.items()}
     for target, path in programs.items():
         yield cpio.file(target, path.read_bytes(), 0o755)
@@ -77,12 +78,13 @@ def read_source(repository: Path, source: Source) -> bytes:
         ) from None
 
 
-def _modules(names: Iterable[str], unpacked: Unpacked) -> Iterator[cpio.Entry]:
-    found = modules.needed(unpacked.find_modules(), names)
-    folder = f"usr/lib/modules/{unpacked.kernel_release}"
+def modules_of(folder: Path, release: str, names: Iterable[str]) -> Iterator[cpio.Entry]:
+    """A kernel's modules of these names with all they need, from its lib/modules/RELEASE."""
+    found = modules.needed(folder, names)
+    target = f"usr/lib/modules/{release}"
     for module in found:
-        yield cpio.file(f"{folder}/{module.name}.ko", module.data)
-    yield cpio.file(f"{folder}/modules.dep", modules.dependency_file(found).encode())
+        yield cpio.file(f"{target}/{module.name}.ko", module.data)
+    yield cpio.file(f"{target}/modules.dep", modules.dependency_file(found).encode())
     yield cpio.file("etc/modules", " ".join(module.name for module in found).encode() + b"\n")
 
 

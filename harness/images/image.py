@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+KERNEL, INITRD = "kernel", "initrd"  # the files' names, in the cache and on the hosts
+
 
 @dataclass(frozen=True)
 class Image:
     """A kernel and an initial RAM file system that boot to a ready guest.
 
-    `digest` names the image's content: what it was made from, and how.
+    `digest` names the image's content: what it was made from, and how. A kernel that finds its
+    root on a disk may have no initrd.
     """
 
     kernel: Path
-    initrd: Path
+    initrd: Path | None
     digest: str
     kernel_release: str
     kernel_arguments: tuple[str, ...]

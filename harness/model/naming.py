@@ -9,22 +9,36 @@ NAME = re.compile(r"[a-z][a-z0-9-]{0,14}")
 FIRST_GUEST_ID = 3
 FIRST_HOST_ID = 1000
 GUEST_PREFIX = 16
-GUEST_BRIDGE = "guests0"
+FIRST_GUEST_NETWORK = 99  # 10.99.0.0/16; the next network is 10.100.0.0/16
+FIRST_VNI = 4242
 GUEST_MTU = 1450  # 1500 less the 50 bytes of VXLAN
 AGENT_PORT = 7777
 CTL_CHANNEL = "domsock.ctl"
 REGION_PREFIX = "domsock"
+DISKS = "/var/lib/domsock/disks"  # on every host: disks of the guests that run there
+SHARED_DISKS = "/var/lib/domsock/shared"  # the same folder on every host
 
 
-def guest_address(domain_id: int) -> str:
-    """The guest's address on the guest network."""
-    return f"10.99.{domain_id >> 8}.{domain_id & 0xFF}"
+def guest_address(domain_id: int, network: int = 0) -> str:
+    """The guest's address on the guest network of that index."""
+    return f"10.{FIRST_GUEST_NETWORK + network}.{domain_id >> 8}.{domain_id & 0xFF}"
 
 
-def guest_mac(testbed_id: str, domain_id: int) -> str:
-    """A MAC of QEMU's range (52:54:00), unlike that of any other testbed's guest."""
+def guest_mac(testbed_id: str, domain_id: int, network: int = 0) -> str:
+    """A MAC of QEMU's range (52:54:00), unlike that of any other testbed's guest or card."""
     salt = hashlib.sha256(testbed_id.encode()).digest()[0]
-    return f"52:54:00:{salt:02x}:{domain_id >> 8:02x}:{domain_id & 0xFF:02x}"
+    high = network << 4 | domain_id >> 8
+    return f"52:54:00:{salt:02x}:{high:02x}:{domain_id & 0xFF:02x}"
+
+
+def guest_bridge(network: int) -> str:
+    """The bridge of that guest network on every host."""
+    return f"guests{network}"
+
+
+def guest_tunnel(network: int) -> str:
+    """The host's end of the VXLAN that joins the bridges of that network."""
+    return f"guests-vx{network}"
 
 
 def region_name(testbed_id: str, pair: tuple[str, str], generation: int) -> str:

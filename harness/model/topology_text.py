@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+import re
 from typing import Any, get_args
 
 import yaml
@@ -11,6 +11,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from harness.errors import UsageError
 from harness.model.topology import Topology
+from harness.model.words import hint
 
 Path = tuple[str | int, ...]
 MAX_CHARACTERS = 1 << 16
@@ -49,9 +50,8 @@ def _compose(text: str, source: str) -> MappingNode:
         problem = str(getattr(error, "problem", None) or error)
         raise UsageError("this is not YAML", where=f"{source}:{line + 1}", why=problem) from None
     if not isinstance(root, MappingNode):
-        raise UsageError(
-            "a topology is a mapping with name, hosts, guests, grants", where=f"{source}:1"
-        )
+        keys = ", ".join(Topology.model_fields)
+        raise UsageError(f"a topology is a mapping with {keys}", where=f"{source}:1")
     return root
 
 
@@ -126,8 +126,12 @@ def _sentence(detail: Any, lines: dict[Path, int], source: str) -> tuple[str, st
     named = tuple(int(part) if part.isdecimal() else part for part in head)
     if detail["type"] == "extra_forbidden":
         message = _unknown_key(path)
+    elif detail["type"] == "literal_error":
+        message = f"{'.'.join(map(str, path))}: {_unknown_word(detail)}"
     elif named in lines:
         path = named  # a check of the whole says itself where the trouble is
+    elif path and (*path, *named) in lines:
+        message, path = f"{'.'.join(map(str, path))}.{message}", (*path, *named)  # or of a part
     elif path:
         message = f"{'.'.join(map(str, path))}: {message}"
     return f"{source}:{_line(path, lines)}", message
@@ -141,9 +145,12 @@ def _line(path: Path, lines: dict[Path, int]) -> int:
 
 def _unknown_key(path: Path) -> str:
     key, valid = str(path[-1]), list(_model_at(path[:-1]).model_fields)
-    near = difflib.get_close_matches(key, valid, 1, 0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"valid keys are {', '.join(valid)}"
-    return f"unknown key {key!r}: {hint}"
+    return f"unknown key {key!r}: {hint(key, valid, 'keys')}"
+
+
+def _unknown_word(detail: Any) -> str:
+    word, valid = str(detail["input"]), re.findall(r"'([^']*)'", detail["ctx"]["expected"])
+    return f"unknown word {word!r}: {hint(word, valid, 'words')}"
 
 
 def _model_at(path: Path) -> type[BaseModel]:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from harness import config
 from harness.events import EventLog
-from harness.guests import definition
+from harness.guests import definition, disks, parts
 from harness.guests.guest import Guest
+from harness.guests.parts import Parts
 from harness.guests.place import Place
 from harness.hosts.base import Host
 from harness.hosts.provision import provision
 from harness.hosts.ssh import SshHost
 from harness.images.image import Image
+from harness.images.kernels import OwnKernels
+from harness.images.micro import RECIPE
+from harness.model import naming
+from harness.model.topology import Topology
 from harness.testbed.probe import choose_accelerator
 from harness.testbed.record import TestbedRecord
 from harness.testbed.testbed import Testbed
+from harness.virt.emulator import DEFAULT, Emulator, ask, in_common
 
 AGENT = config.REPOSITORY / "guest-agent" / "build"
 T = TypeVar("T")
@@ -28,19 +34,20 @@ R = TypeVar("R")
 def apply(
     record: TestbedRecord, hosts: Sequence[SshHost], image: Image, events: EventLog
 ) -> Testbed:
-    """Provision the hosts, boot the guests, share the regions. Gives the testbed that stands."""
-    provision(
-        [host.target for host in hosts],
-        {"testbed": record.testbed_id, "isolated": True, "agent_binary": str(AGENT)},
-        events,
-        record.folder,
-    )
+    """Provision the hosts, boot the guests, share the regions. Gives the testbed that stands.
+
+    `image` is `micro`; guests that bring a kernel or a disk of their own boot that.
+    """
+    topology = record.topology
+    provision([host.target for host in hosts], _variables(record), events, record.folder)
+    parts = find_parts(topology, image)
     with events.span("images", digest=image.digest):
-        side_by_side(lambda host: place_image(host, image), hosts)
+        place_images(hosts, image, parts)
+    emulators = ask_emulators(topology, hosts)
     places = {host.name: Place.reach(host) for host in hosts}
-    accelerator = choose_accelerator(places, image, events)
+    accelerator = choose_accelerator(places, emulators, image, events)
     record = record.model_copy(update={"accelerator": accelerator})
-    guests = boot(record, places, image, events)
+    guests = boot(record, places, parts, emulators, events)
     boot_ms = {name: round(guest.boot_ms or 0.0, 1) for name, guest in guests.items()}
     record = record.model_copy(update={"boot_ms": boot_ms})
     testbed = Testbed(record, places, guests, events)
@@ -53,35 +60,93 @@ def apply(
     return testbed
 
 
+def _variables(record: TestbedRecord) -> dict[str, Any]:
+    """What the playbook is told."""
+    networks = [
+        {
+            "bridge": naming.guest_bridge(index),
+            "tunnel": naming.guest_tunnel(index),
+            "vni": naming.FIRST_VNI + index,
+            "mtu": network.mtu,
+        }
+        for index, network in enumerate(record.topology.networks.values())
+    ]
+    return {
+        "testbed": record.testbed_id,
+        "isolated": True,
+        "agent_binary": str(AGENT),
+        "guest_networks": networks,
+    }
+
+
+def find_parts(topology: Topology, micro: Image) -> dict[str, Parts]:
+    """What each guest is made from."""
+    kernels = OwnKernels(config.REPOSITORY / RECIPE, config.cache_dir())
+    found = topology.guests.items()
+    return {name: parts.find(name, guest, micro, kernels) for name, guest in found}
+
+
+def place_images(hosts: Sequence[Host], micro: Image, made: Mapping[str, Parts]) -> None:
+    """Put kernels and disk images where the guests' definitions expect them."""
+    kernels = {part.kernel for part in made.values() if part.kernel} | {micro}
+
+    def place(host: Host) -> None:
+        for image in kernels:
+            place_image(host, image)
+
+    side_by_side(place, hosts)
+    disks.put_images(hosts, [disk for part in made.values() for disk in part.disks])
+
+
 def place_image(host: Host, image: Image) -> None:
     """Put kernel and initrd where the definition expects them."""
-    kernel, initrd = definition.image_paths(image.digest)
+    kernel, initrd = definition.image_paths(image)
     host.run(["mkdir", "-p", str(Path(kernel).parent), definition.CONSOLE_LOGS])
     host.put(image.kernel, kernel)
-    host.put(image.initrd, initrd)
+    if image.initrd:
+        host.put(image.initrd, initrd)
+
+
+def ask_emulators(topology: Topology, hosts: Sequence[Host]) -> dict[str, Emulator]:
+    """The QEMU of each host. Asked only when the topology names one: else all have the same."""
+    if not any(host.qemu for host in topology.hosts.values()):
+        return {host.name: Emulator() for host in hosts}
+
+    def asked(host: Host) -> Emulator:
+        return ask(host.run, topology.hosts[host.name].qemu or DEFAULT, host.name)
+
+    found = in_common(side_by_side(asked, hosts))
+    return {host.name: emulator for host, emulator in zip(hosts, found, strict=True)}
 
 
 def boot(
-    record: TestbedRecord, places: dict[str, Place], image: Image, events: EventLog
+    record: TestbedRecord,
+    places: Mapping[str, Place],
+    made: Mapping[str, Parts],
+    emulators: Mapping[str, Emulator],
+    events: EventLog,
 ) -> dict[str, Guest]:
     """Start all guests side by side, and wait until each one's agent answers."""
+    topology = record.topology
 
     def start(name: str) -> Guest:
-        topology = record.topology
-        made = definition.define(
+        place = places[topology.guests[name].host]
+        defined = definition.define(
             topology,
             name,
             testbed_id=record.testbed_id,
-            image=image,
+            parts=made[name],
             kvm=record.accelerator == "kvm",
+            emulator=emulators[place.name],
         )
-        place = places[topology.guests[name].host]
         with events.span("boot", guest=name, host=place.name):
-            guest = Guest.create(made, topology.guest_id(name), place, events)
-            guest.boot()
+            for disk in made[name].disks:
+                disks.make(place.host, disk)
+            guest = Guest.create(defined, topology.guest_id(name), place, events)
+            guest.boot(made[name].advice)
         return guest
 
-    names = list(record.topology.guests)
+    names = list(topology.guests)
     return dict(zip(names, side_by_side(start, names), strict=True))
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from harness.agent.answers import OpenStreams
 from harness.grants.grant import Grant
-from harness.model import naming
 from harness.testbed.testbed import Testbed
 
 
@@ -34,11 +33,13 @@ def guests(testbed: Testbed) -> list[dict[str, Any]]:
     for name in testbed.record.topology.guests:
         guest = testbed.guests.get(name)
         domain_id = testbed.record.topology.guest_id(name)
+        addresses = testbed.record.topology.addresses_of(name)
         rows.append(
             {
                 "name": name,
                 "id": domain_id,
-                "address": naming.guest_address(domain_id),
+                "address": next(iter(addresses), ""),
+                "addresses": list(addresses),
                 "host": guest.place.name if guest else "",
                 "state": _state(testbed, name),
                 "regions": guest.regions() if guest else {},

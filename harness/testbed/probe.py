@@ -11,15 +11,25 @@ from harness.guests.place import Place
 from harness.images.image import Image, probe_command_line
 from harness.virt import accelerator
 from harness.virt.accelerator import Accelerator, Name, Probe
+from harness.virt.emulator import Emulator
 
 
-def choose_accelerator(places: Mapping[str, Place], image: Image, events: EventLog) -> Name:
+def choose_accelerator(
+    places: Mapping[str, Place],
+    emulators: Mapping[str, Emulator],
+    image: Image,
+    events: EventLog,
+) -> Name:
     """KVM only if a probe guest boots under it on every host; guests move between all of them."""
-    kernel, initrd = definition.image_paths(image.digest)
-    probe = Probe(kernel, initrd, probe_command_line(image))
+    kernel, initrd = definition.image_paths(image)
+    line = probe_command_line(image)
     with events.span("accelerator") as done:
         answers = {
-            name: accelerator.choose(place.host.run, probe, config.cache_dir())
+            name: accelerator.choose(
+                place.host.run,
+                Probe(kernel, initrd, line, emulators[name].path),
+                config.cache_dir(),
+            )
             for name, place in places.items()
         }
         slowest = _slowest(answers)

@@ -13,6 +13,7 @@ from harness.guests.place import Place
 from harness.hosts.base import Host
 from harness.migration.move import Move
 from harness.model.result import Migration
+from harness.model.topology import GrantSpec
 from harness.testbed.record import TestbedRecord
 from harness.virt.domain import Domain
 
@@ -31,10 +32,17 @@ class Testbed:
     ) -> None:
         self.record, self.places, self.guests, self.events = record, places, guests, events
         self.grants = [
-            Grant(spec, (guests[spec.pair[0]], guests[spec.pair[1]]), record.testbed_id, events)
+            self._grant(spec)
             for spec in record.topology.grants
             if spec.pair[0] in guests and spec.pair[1] in guests
         ]
+
+    def _grant(self, spec: GrantSpec) -> Grant:
+        topology, (one, other) = self.record.topology, spec.pair
+        common = topology.common_network(spec.pair)
+        network = topology.network_index(common) if common else 0
+        members = self.guests[one], self.guests[other]
+        return Grant(spec, members, self.record.testbed_id, self.events, network)
 
     @classmethod
     def connect(cls, record: TestbedRecord, hosts: Iterable[Host], events: EventLog) -> Testbed:

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Literal
 
 from harness.run import Completed
+from harness.virt import emulator
 
 Name = Literal["kvm", "tcg"]
 Runner = Callable[..., Completed]
 
-EMULATOR = "qemu-system-x86_64"
 PROBE_MIB = 128
 PROBE_SECONDS = 10  # under KVM a probe takes about one; the rest is for a busy machine
 GRACE_SECONDS = 2
@@ -33,7 +33,7 @@ cat /proc/sys/kernel/random/boot_id
 uname -r
 grep -m 1 '^model name' /proc/cpuinfo
 grep -m 1 -o -w -E 'vmx|svm' /proc/cpuinfo || echo 'neither vmx nor svm'
-qemu-system-x86_64 --version
+"$0" --version
 """
 DEVICE = "if [ ! -e /dev/kvm ]; then echo missing; elif [ ! -w /dev/kvm ]; then echo closed; fi"
 READY = re.compile(r"^testbed: ready probe (\d+\.\d+)", re.MULTILINE)
@@ -54,6 +54,7 @@ class Probe:
     kernel: str
     initrd: str
     command_line: str
+    emulator: str = emulator.DEFAULT
 
 
 def machine_arguments(accelerator: Name, vcpus: int = 1) -> list[str]:
@@ -76,7 +77,7 @@ def probe_argv(probe: Probe) -> list[str]:
     bare = ["-m", str(PROBE_MIB), "-nodefaults", "-no-user-config", "-display", "none"]
     boot = ["-kernel", probe.kernel, "-initrd", probe.initrd, "-append", probe.command_line]
     console = ["-serial", "stdio", "-no-reboot"]
-    return [*limit, EMULATOR, *machine_arguments("kvm"), *bare, *boot, *console]
+    return [*limit, probe.emulator, *machine_arguments("kvm"), *bare, *boot, *console]
 
 
 def judge(probed: Completed, facts: Sequence[str]) -> Accelerator:
@@ -96,7 +97,7 @@ def choose(run: Runner, probe: Probe, cache: Path) -> Accelerator:
         return Accelerator("tcg", "there is no /dev/kvm")
     if device == "closed":
         return Accelerator("tcg", "/dev/kvm may not be opened by this user")
-    facts = run(["sh", "-c", FACTS], within=GRACE_SECONDS * 5).stdout.splitlines()
+    facts = run(["sh", "-c", FACTS, probe.emulator], within=GRACE_SECONDS * 5).stdout.splitlines()
     key = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
     kept = cache / "accelerator" / f"{key}.json"
     return _recall(kept) or _remember(kept, _probe(run, probe, facts))

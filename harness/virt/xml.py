@@ -62,6 +62,7 @@ class GuestDefinition:
     disks: tuple[Disk, ...] = ()
     cards: tuple[Card, ...] = ()
     machine: str = "pc"
+    cpu_model: str = ""
     emulator: str = "/usr/bin/qemu-system-x86_64"
 
 
@@ -78,11 +79,14 @@ def nest(parent: Element, *children: Element) -> Element:
     return parent
 
 
-def cpu(kvm: bool) -> Element:
-    """The host's CPU under KVM; under TCG everything it emulates except ERMS.
+def cpu(kvm: bool, model: str = "") -> Element:
+    """The named model; else the host's CPU under KVM, and under TCG everything it emulates.
 
-    TCG runs `rep movsb` byte by byte, and a guest that sees ERMS copies with nothing else.
+    Except ERMS: TCG runs `rep movsb` byte by byte, and a guest that sees it copies with nothing
+    else.
     """
+    if model:
+        return nest(element("cpu", mode="custom", match="exact"), element("model", model))
     if kvm:
         return element("cpu", mode="host-passthrough", migratable="on")
     return nest(element("cpu", mode="maximum"), element("feature", policy="disable", name="erms"))
@@ -212,7 +216,7 @@ def domain(guest: GuestDefinition) -> str:
         vcpu(guest.vcpus, guest.kvm),
         boot_kernel(guest.machine, guest.kernel) if guest.kernel else boot_disk(guest.machine),
         features(guest.kvm),
-        cpu(guest.kvm),
+        cpu(guest.kvm, guest.cpu_model),
         element("on_poweroff", "destroy"),
         element("on_reboot", "destroy"),
         element("on_crash", "destroy"),

@@ -55,7 +55,8 @@ def provisioned(lab: Lab) -> list[str]:
 
 
 def badly_provisioned(lab: Lab) -> str:
-    variables = {**VARIABLES, "guest_bridge": "a-name-that-is-too-long-for-linux"}
+    network = {"bridge": "a-name-that-is-too-long-for-linux", "tunnel": "t", "vni": 1, "mtu": 1450}
+    variables = {**VARIABLES, "guest_networks": [network]}
     try:
         provision(lab.hosts, variables, EventLog(), lab.state_dir)
     except TestbedError as error:

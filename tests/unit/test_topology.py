@@ -1,12 +1,18 @@
 """The topology: what it accepts, and how clearly it refuses."""
 
+import json
+from pathlib import Path, PurePosixPath
+
 import pytest
 
 from harness.config import REPOSITORY
 from harness.errors import UsageError
+from harness.model.schema import schema_text
 from harness.model.topology import lab_topology
 from harness.model.topology_text import parse
-from harness.testbed import capacity
+from harness.testbed import capacity, limits
+
+EXAMPLES = sorted((REPOSITORY / "examples" / "topologies").glob("*.yaml"))
 
 GOOD = """\
 name: lab
@@ -47,7 +53,7 @@ def test_the_default_is_valid() -> None:
         ("grants:", "grnats:", "(t.yaml:10)|did you mean 'grants'?"),
         ("  h2: {shm", "  h1: {shm", "(t.yaml:4)|'h1' stands twice|first at line 3"),
         ("  g2:", "  g1:", "(t.yaml:7)|'g1' stands twice"),
-        ("g1: {host: h1}", "g1: {host: h7}", "(t.yaml:6)|no host 'h7'"),
+        ("g1: {host: h1}", "g1: {host: h7}", "(t.yaml:6)|no host 'h7': did you mean 'h2'?"),
         ("[g2, g1]", "[g2, g9]", "(t.yaml:11)|no guest 'g9'"),
         ("[g2, g1]", "[g2, g2]", "(t.yaml:11)|not g2 with itself"),
         ("name: lab", "name: [lab", "(t.yaml:|not YAML"),
@@ -66,6 +72,29 @@ def test_the_default_is_valid() -> None:
         ("size: 32 MiB", "size: 0", "(t.yaml:11)|nearest is 1 MiB"),
         ("shm: 64 MiB", "shm: 5", "(t.yaml:4)|hosts.h2.shm: 5 bytes"),
         ("g1: {host: h1}", "g1: {host: h1, image: none-such}", "(t.yaml:6)|image|micro"),
+        ("g1: {host: h1}", "g1: {host: h1, image: mikro}", "guests.g1.image|did you mean 'micro'?"),
+        ("g1: {host: h1}", "g1: {host: h1, machine: q53}", "guests.g1.machine|mean 'q35'?"),
+        ("g1: {host: h1}", "g1: {host: h1, machine: none}", "valid words are pc, q35"),
+        ("g1: {host: h1}", "g1: {host: h1, initrd: i}", "(t.yaml:6)|guests.g1.initrd: this goes"),
+        (
+            "g1: {host: h1}",
+            "g1: {host: h1, kernel: k, initrd: i, modules: m}",
+            "guests.g1.modules|an initrd of your own replaces",
+        ),
+        ("g1: {host: h1}", "g1: {host: h1, image: a.img, append: x}", "guests.g1.append|firmware"),
+        ("g1: {host: h1}", "g1: {host: h1, networks: [gusts]}", "networks|did you mean 'guests'?"),
+        ("g1: {host: h1}", "g1: {host: h1, networks: [guests, guests]}", "(t.yaml:6)|one card"),
+        ("g1: {host: h1}", 'g1: {host: h1, append: "a\\nb"}', "(t.yaml:6)|guests.g1.append"),
+        ("g1: {host: h1}", "g1: {host: h1, cpu: 'a,b'}", "(t.yaml:6)|guests.g1.cpu"),
+        ("g1: {host: h1}", "g1: {host: h1, disks: [{}]}", "disks.0: a disk has either a size or"),
+        ("g1: {host: h1}", "g1: {host: h1, disks: [{sise: 1 MiB}]}", "did you mean 'size'?"),
+        (
+            "    memory: 256 MiB",
+            "    disks:\n      - {size: 1 MiB}\n      - {file: a, format: qcow3}",
+            "(t.yaml:11)|guests.g2.disks.1.format: unknown word 'qcow3': did you mean 'qcow2'?",
+        ),
+        ("h1: {}", "h1: {qemu: bin/qemu}", "(t.yaml:3)|hosts.h1.qemu"),
+        ("guests:", "networks: {a: {mtu: 9000}}\nguests:", "(t.yaml:5)|networks.a.mtu"),
         ("  g1:", "  self:", "(t.yaml:6)|a meaning of its own"),
         ("  h2:", "  localhost:", "(t.yaml:4)|a meaning of its own"),
         ("name: lab", "name: !!python/object:os.system lab", "(t.yaml:1)|tags"),
@@ -108,12 +137,45 @@ def test_several_problems_are_told_at_once() -> None:
     assert "t.yaml:9" in message and "t.yaml:11: grants.0.size" in message
 
 
-@pytest.mark.parametrize("name", ["lab", "trio"])
-def test_the_examples_are_valid(name: str) -> None:
-    file = REPOSITORY / "examples" / "topologies" / f"{name}.yaml"
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
+def test_the_examples_are_valid(file: Path) -> None:
     topology = parse(file.read_text(), str(file))
     capacity.check(topology)
-    if name == "lab":
-        assert topology == lab_topology()
-    else:
-        assert (len(topology.hosts), len(topology.guests), len(topology.grants)) == (3, 3, 2)
+    limits.check(topology)
+    assert topology.name == file.stem
+
+
+def test_the_lab_written_out_is_the_default() -> None:
+    file = REPOSITORY / "examples" / "topologies" / "lab.yaml"
+    assert parse(file.read_text(), str(file)) == lab_topology()
+
+
+def test_the_published_schema_is_the_models() -> None:
+    published = (REPOSITORY / "docs" / "topology.schema.json").read_text()
+    assert published == schema_text(), "testbed schema > docs/topology.schema.json"
+
+
+def test_every_key_is_described_in_the_schema() -> None:
+    schema = json.loads(schema_text())
+    for part in (schema, *schema["$defs"].values()):
+        for key, described in part["properties"].items():
+            assert described.get("description"), key
+
+
+def test_a_guest_is_in_all_networks_unless_it_says_otherwise() -> None:
+    text = GOOD.replace("guests:", "networks: {red: {}, blue: {mtu: 1280}}\nguests:", 1)
+    topology = parse(text.replace("g1: {host: h1}", "g1: {host: h1, networks: [blue]}"), "t.yaml")
+    assert topology.networks_of("g2") == ("red", "blue")
+    assert topology.addresses_of("g1") == ("10.100.0.3",)
+    assert topology.addresses_of("g2") == ("10.99.0.4", "10.100.0.4")
+    assert topology.common_network(("g1", "g2")) == "blue"
+
+
+def test_files_are_taken_from_the_folder_of_the_topology() -> None:
+    text = GOOD.replace("g1: {host: h1}", "g1: {host: h1, kernel: k, initrd: /i, image: ./d.img}")
+    text = text.replace("    memory: 256 MiB", "    disks: [{file: e.raw}, {size: 1 MiB}]")
+    guests = parse(text, "t.yaml").relative_to(PurePosixPath("/there")).guests
+    first, second = guests["g1"], guests["g2"]
+    assert (first.kernel, first.initrd, first.image) == ("/there/k", "/i", "/there/d.img")
+    assert [disk.file for disk in second.disks] == ["/there/e.raw", None]
+    assert second.image == "micro"

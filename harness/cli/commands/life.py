@@ -50,11 +50,3 @@ def doctor() -> None:
     from harness.cli import doctor as work
 
     work.doctor()
-
-
-@app.command()
-def validate(topology: Annotated[Path, typer.Argument(help="Topology file.")]) -> None:
-    """Check a topology file, and say what it describes."""
-    from harness.cli import topologies
-
-    topologies.validate(topology)

@@ -1,8 +1,9 @@
 """PID 1 of one host of the lab: ``python -m harness.hosts.lab.host NAME STATE_DIR SPEC``.
 
 It makes the namespaces it was started in look like a fresh machine (own /proc, /sys, /dev/pts,
-/dev/shm, /run, /var, /tmp, /root, /etc), starts sshd and reaps. Everything else a host
-needs is made over SSH, by the same roles that make a real host. It ends with its sshd.
+/dev/shm, /run, /var, /tmp, /root, /etc), gives it room for disks, starts sshd and reaps.
+Everything else a host needs is made over SSH, by the same roles that make a real host. It ends
+with its sshd.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 from pathlib import Path
 
 from harness import run
-from harness.hosts.lab import hostfiles
+from harness.hosts.lab import diskroom, hostfiles
 from harness.hosts.lab.reaper import reap_until
 from harness.hosts.lab.spec import LabSpec
 
@@ -24,7 +25,9 @@ def main(argv: list[str]) -> None:
     """Become the host."""
     host, state_dir, spec = argv[0], Path(argv[1]), LabSpec.from_json(argv[2])
     own = hostfiles.read_keys(state_dir, host) | hostfiles.texts(spec, host)
-    _mount(spec)
+    with diskroom.opened(state_dir, host) as rooms:  # while the machine's folders can be seen
+        _mount(spec)
+        diskroom.mount(rooms)
     _own_etc()
     _write(own)
     socket.sethostname(host)

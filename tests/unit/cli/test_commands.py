@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 
 import pytest
 
+from harness.config import REPOSITORY
 from harness.model.topology import lab_topology
 from harness.testbed.lock import exclusive
 from harness.testbed.record import TestbedRecord
@@ -71,7 +73,57 @@ def test_what_lies_in_the_current_folder_is_not_imported(testbed: Command, tmp_p
 
 def test_validate_says_what_it_read(testbed: Command, tmp_path: Path) -> None:
     (tmp_path / "t.yaml").write_text("name: t\nhosts: {h1: {}}\n")
-    assert testbed("validate", "t.yaml").stdout == "t: 1 hosts, 0 guests, 0 grants\n"
+    said = testbed("validate", "t.yaml").stdout
+    assert said == "t: 1 host, 1 network, 0 guests, 0 grants\n"
+
+
+STAR = REPOSITORY / "examples" / "topologies" / "star.yaml"
+
+
+def test_validate_shows_guests_and_grants(testbed: Command) -> None:
+    lines = [line.split() for line in testbed("validate", str(STAR)).stdout.splitlines()]
+    assert ["loner", "h3", "micro", "pc", "1", "128", "MiB", "none", "none"] in lines
+    assert ["far-hub", "16", "MiB", "guests", "apart,", "on", "TCP"] in lines
+
+
+def test_a_grant_that_can_do_nothing_is_refused_with_the_reason(
+    testbed: Command, tmp_path: Path
+) -> None:
+    text = STAR.read_text() + "  - {between: [hub, loner]}\n"
+    (tmp_path / "t.yaml").write_text(text)
+    for command in ("validate", "up"):
+        done = testbed(command, "t.yaml")
+        assert done.returncode == 2 and "loner has no network card" in done.stderr
+        assert "grants.3.between" in done.stderr and "meet over TCP" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("guest", "said"),
+    [
+        ("kernel: absent", "guests.g1.kernel"),
+        ("kernel: t.yaml", "is no kernel that QEMU can boot"),
+        ("image: ./absent.qcow2", "absent.qcow2 cannot be read"),
+        ("image: ./part.qcow2", "only a part of a disk"),
+        ("image: /dev/zero", "/dev/zero is no file"),
+        ("disks: [{file: t.yaml}]", "is not of format qcow2"),
+        ("disks: [{file: .}]", "guests.g1.disks.0.file"),
+    ],
+)
+def test_files_that_cannot_serve_are_refused(
+    testbed: Command, tmp_path: Path, guest: str, said: str
+) -> None:
+    header = struct.pack(">4sIQ", b"QFI\xfb", 3, 1)
+    (tmp_path / "part.qcow2").write_bytes(header.ljust(104, b"\0"))
+    (tmp_path / "t.yaml").write_text(
+        f"name: t\nhosts: {{h1: {{}}}}\nguests: {{g1: {{host: h1, {guest}}}}}"
+    )
+    for command in ("validate", "up"):
+        done = testbed(command, "t.yaml")
+        assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_schema_is_json(testbed: Command) -> None:
+    assert json.loads(testbed("schema").stdout)["properties"]["guests"]
 
 
 @pytest.mark.parametrize("name", ["absent.yaml", ".", "/dev/zero", "binary.yaml"])
