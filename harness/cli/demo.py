@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -22,8 +22,9 @@ from harness.errors import TestbedError
 from harness.events import EventLog
 from harness.hosts import leftovers
 from harness.images.micro import build_micro
+from harness.model.overrides import Overrides
 from harness.model.result import Summary
-from harness.model.topology import lab_topology
+from harness.model.topology import Topology, lab_topology
 from harness.report.campaign import NAME as REPORT
 from harness.report.demo import write as write_report
 from harness.testbed import record
@@ -40,6 +41,7 @@ class Run:
     folder: Path
     seed: int
     seconds: float
+    topology: Topology = field(default_factory=lab_topology)
 
     @property
     def arguments(self) -> list[str]:
@@ -56,12 +58,13 @@ class Run:
             return None
 
 
-def demo(seed: int | None, seconds: float) -> int:
+def demo(seed: int | None, seconds: float, given: Overrides) -> int:
     """Run it, take everything down, say what was found. Gives the exit code."""
     stop_at_first_signal()
     os.environ.setdefault(leftovers.MARK, secrets.token_hex(8))
     before = leftovers.snapshot()
-    run = _new_run(secrets.randbits(31) if seed is None else seed, seconds)
+    topology = given.onto(lab_topology())
+    run = _new_run(secrets.randbits(31) if seed is None else seed, seconds, topology)
     console, code, error = Console(), 0, None
     try:
         code = _outer_half(run, console)
@@ -78,12 +81,12 @@ def demo(seed: int | None, seconds: float) -> int:
     return code or (0 if verdict.verdict == "pass" else 1)
 
 
-def _new_run(seed: int, seconds: float) -> Run:
+def _new_run(seed: int, seconds: float, topology: Topology) -> Run:
     places.check("TESTBED_STATE", "TESTBED_CACHE", "TESTBED_RESULTS")
-    outside.check_machine(lab_topology())
+    outside.check_machine(topology)
     name = f"demo-{secrets.token_hex(3)}"
     folder = outside.results_folder(f"{clock.utc():%Y%m%d-%H%M%S}-{name}")
-    return Run(name, folder, seed, seconds)
+    return Run(name, folder, seed, seconds, topology)
 
 
 def _outer_half(run: Run, console: Console) -> int:
@@ -91,7 +94,7 @@ def _outer_half(run: Run, console: Console) -> int:
     events = EventLog(run.folder / "events.jsonl")
     progress = Progress(console)
     progress.watch(events)
-    topology = lab_topology().model_copy(update={"name": run.name})
+    topology = run.topology.model_copy(update={"name": run.name})
     try:
         with exclusive(run.name):
             try:

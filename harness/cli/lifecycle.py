@@ -17,15 +17,16 @@ from harness.cli.topologies import read_topology
 from harness.errors import TestbedError
 from harness.events import EventLog
 from harness.images.micro import build_micro
+from harness.model.overrides import Overrides
 from harness.model.topology import Topology
 from harness.testbed import record, sweep
 from harness.testbed.apply import apply
 from harness.testbed.lock import exclusive
 
 
-def up(file: Path | None) -> None:
+def up(file: Path | None, given: Overrides) -> None:
     """Bring a testbed up and leave it running."""
-    wanted = read_topology(file)
+    wanted = given.onto(read_topology(file))
     places.check("TESTBED_STATE", "TESTBED_CACHE")
     stop_at_first_signal()
     with exclusive(wanted.name):

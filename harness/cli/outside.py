@@ -23,6 +23,7 @@ def check_machine(topology: Topology) -> None:
     capacity.check(topology)
     limits.check(topology)
     files.check(topology)
+    limits.check_emulators(topology, run.run)
     for failed in failures(capacity.needs(topology)):
         raise UsageError(
             f"{failed.name}: {failed.found}", why=failed.why, fix=failed.fix or "testbed doctor"

@@ -8,9 +8,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from harness import run
 from harness.cli import show
 from harness.errors import UsageError
 from harness.model import topology_text
+from harness.model.overrides import Overrides, parse_qemu
 from harness.model.sizes import size_text
 from harness.model.topology import DiskSpec, GrantSpec, GuestSpec, Topology, lab_topology
 from harness.testbed import capacity, files, limits
@@ -28,12 +30,24 @@ def read_topology(file: Path | None) -> Topology:
     return topology_text.parse(text, str(file)).relative_to(file.resolve().parent)
 
 
+def overrides(
+    kernel: Path | None, initrd: Path | None, modules: Path | None, append: str, qemu: list[str]
+) -> Overrides:
+    """What the options of the command line say; paths are of the current folder."""
+
+    def place(file: Path | None) -> str:
+        return "" if file is None else str(file.absolute())
+
+    return Overrides(place(kernel), place(initrd), place(modules), append, parse_qemu(qemu))
+
+
 def validate(file: Path) -> None:
     """Check a topology file and the files it names, and show what it describes."""
     found = read_topology(file)
     capacity.check(found)
     limits.check(found)
     files.check(found)
+    limits.check_emulators(found, run.run)
     console = Console()
     console.print(f"{found.name}: {', '.join(_counts(found))}", highlight=False)
     for table in (_guests(found), _grants(found)):

@@ -48,6 +48,7 @@ def define(
         cards=_cards(topology, name, testbed_id),
         machine=emulator.machine(spec.machine),
         cpu_model=spec.cpu or "",
+        regions=tuple(grant.size for grant in topology.grants if name in grant.pair),
         emulator=emulator.path,
     )
 

@@ -67,6 +67,11 @@ def _folder(shared: bool) -> str:
     return naming.SHARED_DISKS if shared else naming.DISKS
 
 
+def is_shared(path: str) -> bool:
+    """Whether the other hosts see the same file at that path."""
+    return path.startswith(f"{naming.SHARED_DISKS}/")
+
+
 def put_images(hosts: Sequence[Host], plans: Iterable[DiskPlan]) -> None:
     """Put the images where the disks over them expect them; those of shared disks once."""
     for made in plans:

@@ -101,7 +101,8 @@ class Guest:
 
     def attach_region(self, region: str, size: int, alias: str) -> None:
         """Hot-plug a region."""
-        self.domain.attach(xml.text(xml.shmem(region, size, alias)))
+        port = xml.free_port(self.domain.describe())
+        self.domain.attach(xml.text(xml.shmem(region, size, alias, port)))
 
     def detach_region(self, alias: str, *, within: float) -> None:
         """Unplug a region and wait until it is gone; one that is not there is fine."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from harness.hosts.base import Host
 from harness.virt.connection import Connection
+from harness.virt.emulator import DEFAULT
 
 
 @dataclass(frozen=True)
@@ -14,11 +15,12 @@ class Place:
 
     host: Host
     connection: Connection
+    emulator: str = DEFAULT
 
     @classmethod
-    def reach(cls, host: Host) -> Place:
-        """Connect to the host's libvirtd."""
-        return cls(host, Connection(host.libvirt_uri, host.name))
+    def reach(cls, host: Host, emulator: str = DEFAULT) -> Place:
+        """Connect to the host's libvirtd. `emulator` is the QEMU that runs guests there."""
+        return cls(host, Connection(host.libvirt_uri, host.name), emulator)
 
     @property
     def name(self) -> str:

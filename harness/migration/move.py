@@ -18,9 +18,10 @@ from harness.grants.region import Region
 from harness.guests.guest import Guest
 from harness.guests.place import Place
 from harness.migration import preflight
+from harness.migration.disks import Luggage
 from harness.model.result import Migration
 from harness.virt.domain import Domain
-from harness.virt.job import JobResult, MigrationJob
+from harness.virt.job import JobResult, MigrationJob, Passage
 
 SETTLE_SECONDS = 60.0
 
@@ -41,6 +42,7 @@ class Move:
         self.source = guest.place
         self.grants = [grant for grant in grants if guest in (grant.low, grant.high)]
         self._bandwidth = bandwidth_mib
+        self._luggage: Luggage | None = None  # known, and its room there perhaps made
         self._prepared: dict[str, Region] = {}  # by grant: made there while libvirt is at work
 
     def run(self) -> Migration:
@@ -68,7 +70,8 @@ class Move:
     def _migrate(self) -> JobResult:
         with self.events.span("migrate", guest=self.guest.name) as done:
             self.guest.drop_agent()
-            job = MigrationJob(self.guest.domain, self.destination.connection, self._bandwidth)
+            domain, there = self.guest.domain, self.destination.connection
+            job = MigrationJob(domain, there, self._bandwidth, self._pack())
             try:
                 job.start()
                 self._do_errands()
@@ -77,8 +80,27 @@ class Move:
                 job.cancel()
                 raise
             self._find_guest()
+            self._clear_out()
             done.update(total_ms=result.total_ms, downtime_ms=result.downtime_ms)
         return result
+
+    def _pack(self) -> Passage:
+        """What it needs on its way, with room made there for the disks that are copied."""
+        domain, emulator = self.guest.domain, self.destination.emulator
+        self._luggage = luggage = Luggage.of(domain)
+        luggage.prepare(domain, self.destination)
+        arrival = domain.run_by(emulator) if emulator != self.source.emulator else ""
+        return Passage(luggage.targets, luggage.shared, arrival)
+
+    def _clear_out(self) -> None:
+        """No copy of its disks stays where the guest is not. To be asked once it was found."""
+        for place in (self.source, self.destination):
+            if self._luggage is None or place.name == self.guest.place.name:
+                continue
+            try:
+                self._luggage.discard(place)
+            except TestbedError as error:
+                self.events.emit("cleanup.failed", guest=self.guest.name, error=str(error))
 
     def _do_errands(self) -> None:
         """What can be done while libvirt is at work: old regions' files go, new ones are made."""
@@ -111,6 +133,7 @@ class Move:
         self._prepared.clear()
         with suppress(TestbedError), self.events.span("rollback", guest=self.guest.name):
             self._find_guest()
+            self._clear_out()
             self._meet()
         for grant in self.grants:
             grant.tidy()

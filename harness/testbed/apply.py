@@ -23,7 +23,7 @@ from harness.model import naming
 from harness.model.topology import Topology
 from harness.testbed.probe import choose_accelerator
 from harness.testbed.record import TestbedRecord
-from harness.testbed.testbed import Testbed
+from harness.testbed.testbed import Testbed, reach
 from harness.virt.emulator import DEFAULT, Emulator, ask, in_common
 
 AGENT = config.REPOSITORY / "guest-agent" / "build"
@@ -44,7 +44,7 @@ def apply(
     with events.span("images", digest=image.digest):
         place_images(hosts, image, parts)
     emulators = ask_emulators(topology, hosts)
-    places = {host.name: Place.reach(host) for host in hosts}
+    places = reach(topology, hosts)
     accelerator = choose_accelerator(places, emulators, image, events)
     record = record.model_copy(update={"accelerator": accelerator})
     guests = boot(record, places, parts, emulators, events)

@@ -13,9 +13,10 @@ from harness.guests.place import Place
 from harness.hosts.base import Host
 from harness.migration.move import Move
 from harness.model.result import Migration
-from harness.model.topology import GrantSpec
+from harness.model.topology import GrantSpec, Topology
 from harness.testbed.record import TestbedRecord
 from harness.virt.domain import Domain
+from harness.virt.emulator import DEFAULT
 
 
 class Testbed:
@@ -47,7 +48,7 @@ class Testbed:
     @classmethod
     def connect(cls, record: TestbedRecord, hosts: Iterable[Host], events: EventLog) -> Testbed:
         """Find a testbed that runs: the hosts are asked where its guests are."""
-        places = {host.name: Place.reach(host) for host in hosts}
+        places = reach(record.topology, hosts)
         guests: dict[str, Guest] = {}
         for name in record.topology.guests:
             found = locate(places, name)
@@ -88,6 +89,12 @@ class Testbed:
             guest.drop_agent()
         for place in self.places.values():
             place.close()
+
+
+def reach(topology: Topology, hosts: Iterable[Host]) -> dict[str, Place]:
+    """Connect to every host's libvirtd."""
+    emulators = {name: spec.qemu or DEFAULT for name, spec in topology.hosts.items()}
+    return {host.name: Place.reach(host, emulators[host.name]) for host in hosts}
 
 
 def locate(places: dict[str, Place], name: str) -> tuple[Domain, Place] | None:

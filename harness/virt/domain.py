@@ -84,6 +84,21 @@ class Domain:
         with self._doing("has no description"):
             return str(self.raw.XMLDesc())
 
+    def disks(self) -> list[xml.LiveDisk]:
+        """The disks it has."""
+        return xml.disks(self.describe())
+
+    def disk_size(self, target: str) -> int:
+        """Bytes that the disk of that target shows the guest."""
+        with self._doing(f"does not tell the size of {target}"):
+            return int(self.raw.blockInfo(target)[0])
+
+    def run_by(self, emulator: str) -> str:
+        """Its description for another host, whose QEMU is at `emulator`."""
+        flags = libvirt.VIR_DOMAIN_XML_MIGRATABLE | libvirt.VIR_DOMAIN_XML_SECURE
+        with self._doing("has no description"):
+            return xml.with_emulator(str(self.raw.XMLDesc(flags)), emulator)
+
     def attach(self, device_xml: str) -> None:
         """Hot-plug a device."""
         with self._doing("refuses the device"):

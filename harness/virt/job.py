@@ -30,14 +30,48 @@ class JobResult:
     downtime_ms: float
 
 
+@dataclass(frozen=True)
+class Passage:
+    """What a guest needs on its way beside its memory.
+
+    `copied` are the targets of disks that libvirt copies. With `shared` disks its check for a
+    shared file system is left out: it does not know ours, and they bypass the page cache.
+    `arrival` is the domain as the destination is to run it, when not as it runs here.
+    """
+
+    copied: tuple[str, ...] = ()
+    shared: bool = False
+    arrival: str = ""
+
+    @property
+    def flags(self) -> int:
+        """libvirt's flags for it."""
+        copying = libvirt.VIR_MIGRATE_NON_SHARED_INC if self.copied else 0
+        return copying | (libvirt.VIR_MIGRATE_UNSAFE if self.shared else 0)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """libvirt's parameters for it."""
+        copied = {libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS: list(self.copied)}
+        arrival = {libvirt.VIR_MIGRATE_PARAM_DEST_XML: self.arrival}
+        return {**(copied if self.copied else {}), **(arrival if self.arrival else {})}
+
+
 class MigrationJob:
     """One call of virDomainMigrateToURI3 in a thread of its own, watched from outside.
 
     Peer-to-peer, so that a harness that dies does not cancel it: the guest then arrives anyway.
     """
 
-    def __init__(self, domain: Domain, destination: Connection, bandwidth_mib: int = 0) -> None:
+    def __init__(
+        self,
+        domain: Domain,
+        destination: Connection,
+        bandwidth_mib: int = 0,
+        passage: Passage | None = None,
+    ) -> None:
         self.domain, self.destination = domain, destination
+        self._passage = passage or Passage()
         self._bandwidth = bandwidth_mib
         self._error: BaseException | None = None
         self._seconds = 0.0
@@ -52,11 +86,12 @@ class MigrationJob:
 
     def _migrate(self) -> None:
         begun = clock.now()
-        parameters = {}
+        parameters = dict(self._passage.parameters)
         if self._bandwidth:
             parameters[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = self._bandwidth
         try:
-            self.domain.raw.migrateToURI3(self.destination.uri, parameters, FLAGS)
+            flags = FLAGS | self._passage.flags
+            self.domain.raw.migrateToURI3(self.destination.uri, parameters, flags)
         except BaseException as error:  # a thread's error has nobody else to go to
             self._error = error
         self._seconds = clock.now() - begun

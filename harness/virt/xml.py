@@ -11,6 +11,8 @@ from xml.etree import ElementTree as ET
 from xml.etree.ElementTree import Element
 
 MIB = 1 << 20
+QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
+SERIAL_CONTROLLERS = 1  # of all virtio-serial ports
 DISK_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 DiskFormat = Literal["qcow2", "raw"]
@@ -49,7 +51,7 @@ class GuestDefinition:
     """Everything a domain is made from. `memory` in bytes; paths are the host's.
 
     Without a `kernel` the firmware boots from the first disk. A NoCloud seed is a read-only raw
-    disk behind the others.
+    disk behind the others. `regions` are the sizes of those that may be plugged in.
     """
 
     name: str
@@ -63,6 +65,7 @@ class GuestDefinition:
     cards: tuple[Card, ...] = ()
     machine: str = "pc"
     cpu_model: str = ""
+    regions: tuple[int, ...] = ()
     emulator: str = "/usr/bin/qemu-system-x86_64"
 
 
@@ -169,14 +172,52 @@ def interface(card: Card) -> Element:
     )
 
 
-def shmem(region: str, size: int, alias: str) -> Element:
-    """A region as an ivshmem-plain device; `region` is its file's name in /dev/shm."""
-    return nest(
+def shmem(region: str, size: int, alias: str, port: int | None = None) -> Element:
+    """A region as an ivshmem-plain device; `region` is its file's name in /dev/shm.
+
+    `port` is the root port it goes into; machine type `pc` has none and needs none.
+    """
+    made = nest(
         element("shmem", name=region),
         element("model", type="ivshmem-plain"),
         element("size", str(size // MIB), unit="M"),
         element("alias", name=alias),
     )
+    if port is None:
+        return made
+    return nest(made, element("address", type="pci", bus=f"0x{port:02x}", slot="0x00"))
+
+
+def root_ports(machine: str, devices: int, regions: tuple[int, ...]) -> list[Element]:
+    """On `q35` a PCI Express port for each device, and behind them one for each region.
+
+    libvirt fills them from the first on; what is left can be plugged into.
+    """
+    count = devices + len(regions) if regions and is_q35(machine) else 0
+    return [
+        element("controller", type="pci", index=str(index), model="pcie-root-port")
+        for index in range(1, count + 1)
+    ]
+
+
+def port_rooms(devices: int, regions: tuple[int, ...]) -> Element:
+    """Address space for the ports of `root_ports` that regions go into.
+
+    The firmware gives an empty port 1 or 2 MiB, and aligns what is asked for to no more than
+    that. In twice its size a region finds a place that is aligned to its size. All have room for
+    the largest, whichever goes where.
+    """
+    overrides, size = element("qemu:override"), str(2 * max(regions))
+    for index in range(devices + 1, devices + 1 + len(regions)):
+        room = element("qemu:property", name="pref64-reserve", type="unsigned", value=size)
+        device = element("qemu:device", alias=f"pci.{index}")
+        nest(overrides, nest(device, nest(element("qemu:frontend"), room)))
+    return overrides
+
+
+def is_q35(machine: str) -> bool:
+    """Whether it is a q35, by alias or versioned name."""
+    return "q35" in machine
 
 
 def tcg_features() -> Element:
@@ -200,9 +241,11 @@ def domain(guest: GuestDefinition) -> str:
     It has no virtio-rng: RDRAND fills the guest's entropy at once, under KVM and under TCG, and
     each PCI device more costs 0.15 s of boot under TCG.
     """
+    express = SERIAL_CONTROLLERS + len(guest.disks) + len(guest.cards)
     devices = nest(
         element("devices"),
         element("emulator", guest.emulator),
+        *root_ports(guest.machine, express, guest.regions),
         *serial_console(guest.console_log),
         *(channel(name) for name in guest.channels),
         *(disk(given, index) for index, given in enumerate(guest.disks)),
@@ -222,6 +265,9 @@ def domain(guest: GuestDefinition) -> str:
         element("on_crash", "destroy"),
         devices,
     )
+    if guest.regions and is_q35(guest.machine):
+        root.set("xmlns:qemu", QEMU_NAMESPACE)
+        nest(root, port_rooms(express, guest.regions))
     return text(root)
 
 
@@ -239,6 +285,55 @@ def attached_regions(domain_xml: str) -> dict[str, str]:
         )
         for shm in devices
     }
+
+
+@dataclass(frozen=True)
+class LiveDisk:
+    """A disk as a running domain has it, and the image it is a layer over, if any."""
+
+    target: str
+    path: str
+    format: str
+    readonly: bool
+    image: str
+    image_format: str
+
+
+def disks(domain_xml: str) -> list[LiveDisk]:
+    """The disks a domain has."""
+    return [_live_disk(found) for found in ET.fromstring(domain_xml).iterfind("./devices/disk")]
+
+
+def _live_disk(found: Element) -> LiveDisk:
+    def attribute(path: str, name: str) -> str:
+        part = found.find(path)
+        return "" if part is None else part.get(name, "")
+
+    return LiveDisk(
+        target=attribute("target", "dev"),
+        path=attribute("source", "file"),
+        format=attribute("driver", "type"),
+        readonly=found.find("readonly") is not None,
+        image=attribute("backingStore/source", "file"),
+        image_format=attribute("backingStore/format", "type"),
+    )
+
+
+def with_emulator(domain_xml: str, path: str) -> str:
+    """The same domain, run by another QEMU."""
+    root = ET.fromstring(domain_xml)
+    for emulator in root.iterfind("./devices/emulator"):
+        emulator.text = path
+    return text(root)
+
+
+def free_port(domain_xml: str) -> int | None:
+    """The highest root port with nothing in it: lower ones have no room. None on a `pc`."""
+    root = ET.fromstring(domain_xml)
+    taken = {address.get("bus") for address in root.iterfind("./devices/*/address[@type='pci']")}
+    ports = root.iterfind("./devices/controller[@model='pcie-root-port']")
+    indexes = [int(port.get("index", "0")) for port in ports]
+    return max((n for n in indexes if f"0x{n:02x}" not in taken), default=None)
 
 
 def tap_names(domain_xml: str) -> list[str]:

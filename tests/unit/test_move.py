@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from harness.migration import move as module
 from harness.migration.move import Move
 from harness.model.result import Handover
 from harness.virt.job import JobResult
+from harness.virt.xml import LiveDisk
 
 HANDOVER = Handover(
     epoch=1, to="tcp", duration_ms=5.0, streams=4, bytes_in_ring_at_fence=7, bytes_resent=3
@@ -20,6 +22,8 @@ HANDOVER = Handover(
 
 
 class Place:
+    emulator = "/qemu"
+
     def __init__(self, name: str) -> None:
         self.name, self.connection, self.host = name, name, name
 
@@ -27,6 +31,9 @@ class Place:
 class FakeDomain:
     def running(self) -> bool:
         return True
+
+    def disks(self) -> list[LiveDisk]:
+        return []
 
 
 class FakeGuest:
@@ -169,6 +176,33 @@ def test_a_region_that_could_not_be_prepared_is_made_later(monkeypatch: pytest.M
     stage.grants[0].prepare_fails = True
     stage.move()
     assert stage.grants[0].prepared is None and stage.steps[-1] == "share to-h2-0"
+
+
+class FakeLuggage:
+    """Disks that note where they are made and removed."""
+
+    targets, shared = ("vda",), False
+
+    def __init__(self, steps: list[str]) -> None:
+        self.steps = steps
+
+    def prepare(self, _domain: Any, place: Place) -> None:
+        self.steps.append(f"disks to {place.name}")
+
+    def discard(self, place: Place) -> None:
+        self.steps.append(f"disks off {place.name}")
+
+
+@pytest.mark.parametrize(("fails", "left"), [(False, "h1"), (True, "h2")])
+def test_disks_stay_only_where_the_guest_is(
+    monkeypatch: pytest.MonkeyPatch, fails: bool, left: str
+) -> None:
+    stage = Stage(monkeypatch)
+    stage.fails = fails
+    monkeypatch.setattr(module.Luggage, "of", lambda _domain: FakeLuggage(stage.steps))
+    with pytest.raises(TestbedError) if fails else nullcontext():
+        stage.move()
+    assert [step for step in stage.steps if "disks" in step] == ["disks to h2", f"disks off {left}"]
 
 
 def test_a_failed_migration_leaves_no_prepared_region(monkeypatch: pytest.MonkeyPatch) -> None:

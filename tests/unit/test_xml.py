@@ -4,6 +4,8 @@ from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import pytest
+
 from harness.virt import xml
 
 GUEST = xml.GuestDefinition(
@@ -95,3 +97,59 @@ def test_a_guest_may_have_any_number_of_cards() -> None:
         "guests1",
     ]
     assert parsed(cards=()).find("devices/interface") is None
+
+
+REGIONS = (32 << 20, 16 << 20)
+
+
+def test_a_q35_has_a_port_with_room_for_each_region_behind_those_of_its_devices() -> None:
+    root = parsed(machine="pc-q35-7.2", regions=REGIONS, disks=(xml.Disk("/a", "raw"),))
+    ports = [c["index"] for c in attributes(root, "devices/controller[@model='pcie-root-port']")]
+    assert ports == ["1", "2", "3", "4", "5"]
+    namespace = f"{{{xml.QEMU_NAMESPACE}}}"
+    devices = root.findall(f"{namespace}override/{namespace}device")
+    rooms = root.findall(f"{namespace}override//{namespace}property")
+    assert [device.get("alias") for device in devices] == ["pci.4", "pci.5"]
+    assert [int(room.get("value", "")) for room in rooms] == [64 << 20] * 2
+
+
+@pytest.mark.parametrize("changes", [{"regions": REGIONS}, {"machine": "q35"}])
+def test_nobody_else_has_ports(changes: dict[str, Any]) -> None:
+    written = xml.domain(replace(GUEST, **changes))
+    assert "pcie-root-port" not in written and "qemu:" not in written
+
+
+def test_a_region_goes_into_the_highest_free_port() -> None:
+    port = "<controller type='pci' model='pcie-root-port' index='{}'/>"
+    taken = "<shmem><address type='pci' bus='0x03' slot='0x00'/></shmem>"
+    domain = "<domain><devices>{}</devices></domain>"
+    ports = "".join(port.format(index) for index in (1, 2, 3))
+    assert xml.free_port(domain.format(ports + taken)) == 2
+    assert xml.free_port(domain.format(taken)) is None
+    address = xml.shmem("r", 1 << 20, "ua-r", 2).find("address")
+    assert address is not None and address.get("bus") == "0x02"
+
+
+LIVE_DISKS = """\
+<domain><devices><emulator>/old</emulator>
+<disk type='file'><driver name='qemu' type='qcow2'/><source file='/d/g1-0.qcow2'/>
+<backingStore type='file'><format type='raw'/><source file='/d/images/x.raw'/></backingStore>
+<target dev='vda'/></disk>
+<disk type='file'><driver type='raw'/><source file='/seed'/><backingStore/><target dev='vdb'/>
+<readonly/></disk></devices></domain>"""
+
+
+def test_the_disks_of_a_running_domain_are_read() -> None:
+    first, second = xml.disks(LIVE_DISKS)
+    assert first == xml.LiveDisk("vda", "/d/g1-0.qcow2", "qcow2", False, "/d/images/x.raw", "raw")
+    assert second == xml.LiveDisk("vdb", "/seed", "raw", True, "", "")
+
+
+def test_another_host_may_run_it_by_another_qemu() -> None:
+    assert "<emulator>/new</emulator>" in xml.with_emulator(LIVE_DISKS, "/new")
+
+
+def test_a_named_cpu_model_goes_before_the_hosts() -> None:
+    for kvm in (True, False):
+        model = parsed(kvm=kvm, cpu_model="qemu64").find("cpu/model")
+        assert model is not None and model.text == "qemu64"

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.commands.options import Append, Initrd, Kernel, Modules, Qemu
+
 app = typer.Typer()
 
 
@@ -13,11 +15,18 @@ app = typer.Typer()
 def demo(
     seed: Annotated[int | None, typer.Option(help="Repeat a run's byte patterns.")] = None,
     seconds: Annotated[float, typer.Option(help="Seconds on each path.", min=0.2)] = 4.0,
+    kernel: Kernel = None,
+    initrd: Initrd = None,
+    modules: Modules = None,
+    append: Append = "",
+    qemu: Qemu = [],  # noqa: B006 - typer's own copy
     run_id: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Two hosts, two guests, streams, a live migration there and back, and a verdict."""
     from harness.cli import demo as work
+    from harness.cli.topologies import overrides
 
     if run_id:
         raise typer.Exit(work.inner_half(run_id, seed or 0, seconds))
-    raise typer.Exit(work.demo(seed, seconds))
+    given = overrides(kernel, initrd, modules, append, qemu)
+    raise typer.Exit(work.demo(seed, seconds, given))

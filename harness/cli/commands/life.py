@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.commands.options import Name
+from harness.cli.commands.options import Append, Initrd, Kernel, Modules, Name, Qemu
 
 app = typer.Typer()
 
@@ -17,12 +17,21 @@ def up(
     topology: Annotated[
         Path | None, typer.Argument(help="Topology file; default: the lab.")
     ] = None,
+    kernel: Kernel = None,
+    initrd: Initrd = None,
+    modules: Modules = None,
+    append: Append = "",
+    qemu: Qemu = [],  # noqa: B006 - typer's own copy
     recorded: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Bring a testbed up and leave it running."""
     from harness.cli import lifecycle
+    from harness.cli.topologies import overrides
 
-    lifecycle.apply_recorded(recorded) if recorded else lifecycle.up(topology)
+    if recorded:
+        lifecycle.apply_recorded(recorded)
+    else:
+        lifecycle.up(topology, overrides(kernel, initrd, modules, append, qemu))
 
 
 @app.command()
