@@ -10,13 +10,13 @@ from pathlib import Path
 
 from harness import config
 from harness.errors import UsageError
+from harness.testbed.files import HIDDEN
 
 PLACES: dict[str, Callable[[], Path]] = {
     "TESTBED_STATE": config.state_dir,
     "TESTBED_CACHE": config.cache_dir,
     "TESTBED_RESULTS": config.results_dir,
 }
-HIDDEN = ("/run", "/proc", "/sys", "/dev")
 
 
 def check(*variables: str) -> None:

@@ -23,13 +23,22 @@ MAKE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class DiskPlan:
-    """A disk to be made: fresh with a `size` in bytes, or over an image. `path` is the host's."""
+    """A disk to be made: fresh with a `size` in bytes, or over an image.
 
-    path: str
+    `folder` is the host's, and the testbed's alone: removing it removes all there is.
+    """
+
+    folder: str
+    name: str
     format: str
     shared: bool = False
     size: int = 0
     image: DiskImage | None = None
+
+    @property
+    def path(self) -> str:
+        """The disk's file on the host."""
+        return f"{self.folder}/{self.name}.{self.format}"
 
     @property
     def device(self) -> Disk:
@@ -41,30 +50,30 @@ class DiskPlan:
         """Where the image below it lies on the host; empty when there is none."""
         if self.image is None:
             return ""
-        return f"{_folder(self.shared)}/{IMAGES}/{self.image.digest}.{self.image.format}"
+        return f"{self.folder}/{IMAGES}/{self.image.digest}.{self.image.format}"
 
 
-def plan(name: str, guest: GuestSpec, boot: DiskImage | None = None) -> tuple[DiskPlan, ...]:
+def plan(
+    testbed: str, name: str, guest: GuestSpec, boot: DiskImage | None = None
+) -> tuple[DiskPlan, ...]:
     """The guest's disks in their order, the one it boots from in front."""
-    first = [_over(name, 0, boot)] if boot else []
-    rest = [_planned(name, index, disk) for index, disk in enumerate(guest.disks, len(first))]
+    first = [DiskPlan(folder_of(testbed), f"{name}-0", "qcow2", image=boot)] if boot else []
+    rest = [
+        _planned(folder_of(testbed, shared=disk.shared), f"{name}-{index}", disk)
+        for index, disk in enumerate(guest.disks, len(first))
+    ]
     return (*first, *rest)
 
 
-def _planned(name: str, index: int, disk: DiskSpec) -> DiskPlan:
-    if disk.file is not None:
-        return _over(name, index, DiskImage.of(Path(disk.file)), shared=disk.shared)
-    path = f"{_folder(disk.shared)}/{name}-{index}.{disk.format}"
-    return DiskPlan(path, disk.format, disk.shared, disk.size or 0)
+def _planned(folder: str, name: str, disk: DiskSpec) -> DiskPlan:
+    if disk.file is None:
+        return DiskPlan(folder, name, disk.format, disk.shared, disk.size or 0)
+    return DiskPlan(folder, name, "qcow2", disk.shared, image=DiskImage.of(Path(disk.file)))
 
 
-def _over(name: str, index: int, image: DiskImage, *, shared: bool = False) -> DiskPlan:
-    path = f"{_folder(shared)}/{name}-{index}.qcow2"
-    return DiskPlan(path, "qcow2", shared, image=image)
-
-
-def _folder(shared: bool) -> str:
-    return naming.SHARED_DISKS if shared else naming.DISKS
+def folder_of(testbed: str, *, shared: bool = False) -> str:
+    """Where every host keeps the disks of that testbed."""
+    return f"{naming.SHARED_DISKS if shared else naming.DISKS}/{testbed}"
 
 
 def is_shared(path: str) -> bool:

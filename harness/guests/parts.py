@@ -22,10 +22,10 @@ class Parts:
     advice: str = ""
 
 
-def find(name: str, guest: GuestSpec, micro: Image, kernels: OwnKernels) -> Parts:
+def find(testbed: str, name: str, guest: GuestSpec, micro: Image, kernels: OwnKernels) -> Parts:
     """The parts of one guest. Raises UsageError for a file that cannot serve."""
     boot = DiskImage.of(Path(guest.image)) if guest.disk_image else None
-    planned = disks.plan(name, guest, boot)
+    planned = disks.plan(testbed, name, guest, boot)
     if guest.kernel:
         image = kernels.image(guest, micro)
         return Parts(image, planned, kernels.advice(guest, image, micro))

@@ -40,14 +40,14 @@ def apply(
     """
     topology = record.topology
     provision([host.target for host in hosts], _variables(record), events, record.folder)
-    parts = find_parts(topology, image)
+    made = find_parts(record, image)
     with events.span("images", digest=image.digest):
-        place_images(hosts, image, parts)
+        place_images(hosts, image, made)
     emulators = ask_emulators(topology, hosts)
     places = reach(topology, hosts)
     accelerator = choose_accelerator(places, emulators, image, events)
     record = record.model_copy(update={"accelerator": accelerator})
-    guests = boot(record, places, parts, emulators, events)
+    guests = boot(record, places, made, emulators, events)
     boot_ms = {name: round(guest.boot_ms or 0.0, 1) for name, guest in guests.items()}
     record = record.model_copy(update={"boot_ms": boot_ms})
     testbed = Testbed(record, places, guests, events)
@@ -79,11 +79,13 @@ def _variables(record: TestbedRecord) -> dict[str, Any]:
     }
 
 
-def find_parts(topology: Topology, micro: Image) -> dict[str, Parts]:
+def find_parts(record: TestbedRecord, micro: Image) -> dict[str, Parts]:
     """What each guest is made from."""
     kernels = OwnKernels(config.REPOSITORY / RECIPE, config.cache_dir())
-    found = topology.guests.items()
-    return {name: parts.find(name, guest, micro, kernels) for name, guest in found}
+    return {
+        name: parts.find(record.testbed_id, name, guest, micro, kernels)
+        for name, guest in record.topology.guests.items()
+    }
 
 
 def place_images(hosts: Sequence[Host], micro: Image, made: Mapping[str, Parts]) -> None:

@@ -18,7 +18,7 @@ from harness.run import Completed
 from harness.virt.job import Passage
 from harness.virt.xml import Disk, LiveDisk
 
-OWN, SHARED = "/var/lib/domsock/disks", "/var/lib/domsock/shared"
+OWN, SHARED = "/var/lib/domsock/disks/t-1", "/var/lib/domsock/shared/t-1"
 
 
 def guest(*given: dict[str, object]) -> GuestSpec:
@@ -36,7 +36,7 @@ def host(returncode: int = 0, said: str = "") -> FakeHost:
 
 def test_fresh_disks_lie_where_they_are_seen_by_whom_they_should() -> None:
     fresh = guest({"size": "1 MiB"}, {"size": "2 MiB", "format": "raw", "shared": True})
-    assert [planned.device for planned in disks.plan("g1", fresh)] == [
+    assert [planned.device for planned in disks.plan("t-1", "g1", fresh)] == [
         Disk(f"{OWN}/g1-0.qcow2", "qcow2"),
         Disk(f"{SHARED}/g1-1.raw", "raw", shared=True),
     ]
@@ -45,7 +45,7 @@ def test_fresh_disks_lie_where_they_are_seen_by_whom_they_should() -> None:
 def test_what_begins_with_a_file_is_a_layer_over_it(tmp_path: Path) -> None:
     (tmp_path / "base.raw").write_bytes(b"content")
     spec = guest({"file": str(tmp_path / "base.raw"), "format": "raw"})
-    [planned] = disks.plan("g1", spec)
+    [planned] = disks.plan("t-1", "g1", spec)
     there = empty()
     disks.put_images([there], [planned])
     assert planned.device == Disk(f"{OWN}/g1-0.qcow2", "qcow2")
@@ -58,7 +58,7 @@ def test_what_begins_with_a_file_is_a_layer_over_it(tmp_path: Path) -> None:
 def test_a_disk_to_boot_from_is_the_first(tmp_path: Path) -> None:
     (tmp_path / "os.img").write_bytes(b"")
     boot = DiskImage.of(tmp_path / "os.img")
-    planned = disks.plan("g1", guest({"size": "1 MiB"}), boot)
+    planned = disks.plan("t-1", "g1", guest({"size": "1 MiB"}), boot)
     assert [disk.path for disk in planned] == [f"{OWN}/g1-0.qcow2", f"{OWN}/g1-1.qcow2"]
     assert planned[0].image == boot
 
@@ -67,13 +67,13 @@ def test_an_image_of_shared_disks_is_put_once(tmp_path: Path) -> None:
     (tmp_path / "base.raw").write_bytes(b"content")
     file = {"file": str(tmp_path / "base.raw"), "format": "raw", "shared": True}
     hosts = [empty(), empty()]
-    disks.put_images(hosts, disks.plan("g1", guest(file)))
+    disks.put_images(hosts, disks.plan("t-1", "g1", guest(file)))
     assert [len(each.files) for each in hosts] == [1, 0]
 
 
 @pytest.mark.parametrize(("code", "said"), [(1, "No space left"), (127, "qemu-utils")])
 def test_a_disk_that_cannot_be_made_is_told(code: int, said: str) -> None:
-    [planned] = disks.plan("g1", guest({"size": "1 MiB"}))
+    [planned] = disks.plan("t-1", "g1", guest({"size": "1 MiB"}))
     with pytest.raises(TestbedError, match=said):
         disks.make(host(code, "No space left"), planned)
 
