@@ -42,7 +42,9 @@ enum wire_type {
 };
 
 /* wire_header.flags */
-#define WIRE_ACK_FIN 1u /* ACK: the program has been told of the end of the stream too */
+#define WIRE_ACK_FIN 1u   /* ACK: the program has been told of the end of the stream too */
+#define WIRE_OPEN_PORT 1u /* OPEN: to a port; no name follows, the offset is the opener's port */
+/* RST: the errno that says why, 0 if there is none */
 
 enum wire_path { WIRE_PATH_TCP = 0, WIRE_PATH_SHM = 1 };
 
@@ -75,10 +77,11 @@ struct wire_stream_state {
     uint64_t delivered;
 };
 
-/* OPEN (the export's name follows) and OPENED. Offsets of 0: the stream travels by tcp. */
+/* OPEN (the export's name follows, or with WIRE_OPEN_PORT nothing) and OPENED. Offsets of 0: the
+ * stream travels by tcp. */
 struct wire_open {
     uint32_t window;
-    uint32_t reserved;
+    uint32_t port;    /* with WIRE_OPEN_PORT */
     uint64_t ring[2]; /* [0] carries lower to higher domain id, [1] the other way */
 };
 

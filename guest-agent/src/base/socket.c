@@ -19,7 +19,7 @@ static int close_with(int fd, int error)
     return error;
 }
 
-static int unix_socket(struct sockaddr_un *address, const char *path)
+static int unix_socket(struct sockaddr_un *address, const char *path, int type)
 {
     int fd;
 
@@ -27,13 +27,13 @@ static int unix_socket(struct sockaddr_un *address, const char *path)
     if (strlen(path) >= sizeof(address->sun_path))
         return -ENAMETOOLONG;
     strcpy(address->sun_path, path);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     return fd < 0 ? -errno : fd;
 }
 
 /* Nobody sees the path before it can be connected to: it is bound aside and renamed. No export has
  * a space in its name, so what lies aside is nobody else's. */
-int socket_listen_unix(const char *path, mode_t mode)
+static int listen_at(const char *path, mode_t mode, int type)
 {
     char aside[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
     struct sockaddr_un address;
@@ -41,7 +41,7 @@ int socket_listen_unix(const char *path, mode_t mode)
 
     if ((size_t)snprintf(aside, sizeof(aside), "%s ", path) >= sizeof(aside))
         return -ENAMETOOLONG;
-    fd = unix_socket(&address, aside);
+    fd = unix_socket(&address, aside, type);
     if (fd < 0)
         return fd;
     unlink(aside); /* left over from an earlier life */
@@ -51,6 +51,16 @@ int socket_listen_unix(const char *path, mode_t mode)
     error = -errno;
     unlink(aside);
     return close_with(fd, error);
+}
+
+int socket_listen_unix(const char *path, mode_t mode)
+{
+    return listen_at(path, mode, SOCK_STREAM);
+}
+
+int socket_listen_packets(const char *path, mode_t mode)
+{
+    return listen_at(path, mode, SOCK_SEQPACKET);
 }
 
 /* Held back for the moment when there is no other descriptor left. */
@@ -92,7 +102,7 @@ int socket_accept(int listener)
 int socket_connect_unix(const char *path)
 {
     struct sockaddr_un address;
-    int fd = unix_socket(&address, path);
+    int fd = unix_socket(&address, path, SOCK_STREAM);
 
     if (fd < 0)
         return fd;

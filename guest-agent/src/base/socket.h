@@ -6,6 +6,7 @@
 
 /* All return a file descriptor or a negative errno. */
 int socket_listen_unix(const char *path, mode_t mode);
+int socket_listen_packets(const char *path, mode_t mode); /* SOCK_SEQPACKET */
 int socket_connect_unix(const char *path); /* -EAGAIN: the listener's backlog is full */
 /* With no descriptor left the caller is turned away: level-triggered listeners may be used. */
 int socket_accept(int listener);

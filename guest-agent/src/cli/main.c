@@ -6,7 +6,8 @@
 #include <string.h>
 
 static const char usage[] =
-    "usage: domsock ls | links | streams | ping   [--json] [--run-dir DIR]\n"
+    "usage: domsock run [--run-dir DIR] [--] PROGRAM [ARGUMENT]...\n"
+    "       domsock ls | links | streams | ping   [--json] [--run-dir DIR]\n"
     "       domsock region create PATH --size BYTES --nonce HEX --ids A,B --generation N\n"
     "                             [--mode 0600]\n"
     "       domsock region show PATH\n"
@@ -43,11 +44,8 @@ int cli_usage(const char *format, ...)
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-} commands[] = {{"ls", cli_show},
-                {"links", cli_show},
-                {"streams", cli_show},
-                {"ping", cli_show},
-                {"region", cli_region}};
+} commands[] = {{"ls", cli_show},   {"links", cli_show},    {"streams", cli_show},
+                {"ping", cli_show}, {"region", cli_region}, {"run", cli_run}};
 
 int main(int argc, char **argv)
 {

@@ -29,6 +29,8 @@ struct options {
 struct peer;
 struct ctl;
 struct exports;
+struct ports;
+struct shim;
 
 struct agent {
     struct options options;
@@ -44,6 +46,8 @@ struct agent {
     struct session *strangers[AGENT_STRANGERS_MAX]; /* callers that have not proven who they are */
     struct ctl *ctl;
     struct exports *exports;
+    struct ports *ports;
+    struct shim *shim;
 };
 
 /* A command to an agent arrives, is answered once, now or later. */

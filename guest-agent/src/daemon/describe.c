@@ -1,6 +1,7 @@
 #include "daemon/describe.h"
 
 #include "base/hex.h"
+#include "link/direct.h"
 
 static const char *state(const struct peer *peer)
 {
@@ -35,16 +36,19 @@ static json_t *describe_stream(const struct peer *peer, const struct stream *str
     const struct stream_tx *tx = &stream->tx;
     const struct stream_rx *rx = &stream->rx;
     uint64_t stall_us = stream_stall_us(stream, peer->agent->loop.now_us);
+    uint64_t sent, delivered;
 
+    direct_progress(stream, &sent, &delivered);
     return json_pack(
-        "{s:I, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:i, s:f, s:b, s:b, s:I}", "id",
-        (json_int_t)stream->id, "peer", peer->name, "name", stream->name, "role",
+        "{s:I, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:i, s:f, s:b, s:b, s:I}",
+        "id", (json_int_t)stream->id, "peer", peer->name, "name", stream->name, "role",
         stream->opener ? "opener" : "acceptor", "path", path_name(tx->path), "state",
-        stream_state_name(stream), "sent", (json_int_t)tx->sent, "acked",
-        (json_int_t)tx->fifo.start, "received", (json_int_t)rx->fifo.end, "delivered",
-        (json_int_t)rx->fifo.start, "ring_bytes", (json_int_t)stream->window, "handovers",
-        (int)stream->handovers, "longest_stall_ms", (double)stall_us / 1000.0, "fin_sent",
-        tx->fin_sent, "fin_received", rx->fin_known, "resent", (json_int_t)tx->resent);
+        stream_state_name(stream), "direct", stream->direct != NULL, "sent", (json_int_t)sent,
+        "acked", (json_int_t)tx->fifo.start, "received",
+        (json_int_t)(stream->direct ? delivered : rx->fifo.end), "delivered", (json_int_t)delivered,
+        "ring_bytes", (json_int_t)stream->window, "handovers", (int)stream->handovers,
+        "longest_stall_ms", (double)stall_us / 1000.0, "fin_sent", tx->fin_sent, "fin_received",
+        rx->fin_known, "resent", (json_int_t)tx->resent);
 }
 
 void describe_streams(const struct peer *peer, json_t *list)

@@ -15,6 +15,8 @@
 #include "daemon/ctl.h"
 #include "daemon/exports.h"
 #include "daemon/peers.h"
+#include "daemon/ports.h"
+#include "daemon/shim.h"
 
 #define EXIT_USAGE 2
 
@@ -76,6 +78,10 @@ static int start(struct agent *agent)
     if (!error)
         error = exports_start(agent);
     if (!error)
+        error = ports_start(agent);
+    if (!error)
+        error = shim_start(agent);
+    if (!error)
         error = peers_start(agent);
     return error ? error : ctl_start(agent);
 }
@@ -92,6 +98,8 @@ static int run(struct agent *agent)
 static void finish(struct agent *agent)
 {
     peers_stop(agent);
+    shim_stop(agent);
+    ports_stop(agent);
     exports_stop(agent);
     ctl_stop(agent);
     loop_deinit(&agent->loop);

@@ -13,7 +13,9 @@
 #include "daemon/ctl.h"
 #include "daemon/exports.h"
 #include "daemon/imports.h"
+#include "daemon/ports.h"
 #include "daemon/requests.h"
+#include "daemon/shim.h"
 
 #define BACKOFF_MIN_US 50000u
 #define BACKOFF_MAX_US 1000000u
@@ -28,6 +30,16 @@ static int connect_export(void *user, const char *name)
     const struct peer *peer = user;
 
     return exports_connect(peer->agent, name);
+}
+
+static int call_port(void *user, const struct stream *stream)
+{
+    const struct peer *peer = user;
+    struct shim_caller caller = {.cid = peer->link->peer_id,
+                                 .port = stream->caller_port,
+                                 .stream = shim_stream_id(peer->link, stream)};
+
+    return ports_call(peer->agent, stream->port, caller);
 }
 
 static void link_is_up(void *user)
@@ -47,6 +59,7 @@ static void stream_event(void *user, const struct stream *stream, enum stream_ev
     static const char *const names[] = {"stream.opened", "stream.closed", "stream.reset"};
     const struct peer *peer = user;
 
+    shim_stream_event(peer->agent, peer->link, stream, event);
     ctl_event(peer->agent,
               json_pack("{s:s, s:s, s:I, s:s, s:s}", "event", names[event], "peer", peer->name,
                         "stream", (json_int_t)stream->id, "name", stream->name, "reason", reason));
@@ -66,6 +79,7 @@ static void exports_synced(void *user)
 }
 
 static const struct link_user link_user = {.connect = connect_export,
+                                           .call = call_port,
                                            .up = link_is_up,
                                            .stream = stream_event,
                                            .handed_over = requests_handed_over,
@@ -286,7 +300,7 @@ struct peer *peers_find(struct agent *agent, const char *name)
     return peer;
 }
 
-static struct peer *find_by_id(struct agent *agent, uint32_t id)
+struct peer *peers_find_by_id(struct agent *agent, uint32_t id)
 {
     struct peer *peer = agent->peers;
 
@@ -325,7 +339,7 @@ int peers_add(struct agent *agent, const char *name, uint32_t id, const char *ad
 {
     struct peer *peer = peers_find(agent, name);
 
-    if (peer != find_by_id(agent, id) || id == agent->options.id)
+    if (peer != peers_find_by_id(agent, id) || id == agent->options.id)
         return EADDRINUSE;
     if (peer && peer->port == port && strcmp(peer->address, address) == 0 &&
         memcmp(peer->key, key, SESSION_KEY_SIZE) == 0)

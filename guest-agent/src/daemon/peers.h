@@ -42,6 +42,7 @@ int peers_start(struct agent *agent); /* listens */
 void peers_stop(struct agent *agent);
 
 struct peer *peers_find(struct agent *agent, const char *name);
+struct peer *peers_find_by_id(struct agent *agent, uint32_t id);
 /* Idempotent. A positive result: the name or id belongs to another peer. */
 int peers_add(struct agent *agent, const char *name, uint32_t id, const char *address,
               uint16_t port, const uint8_t key[SESSION_KEY_SIZE]);

@@ -48,6 +48,12 @@ void requests_hand_over(struct peer *peer, enum wire_path to, uint32_t deadline_
     free(pending);
     if (result == LINK_ALREADY)
         reply_ok(reply, already(peer->link));
+    else if (result == LINK_HELD)
+        reply_error(
+            reply, "busy",
+            "a program that shares memory with %s is stopped in the middle of a copy: let it "
+            "go on",
+            peer->name);
     else if (result == LINK_NO_REGION)
         reply_error(reply, "no-region",
                     "no region is attached for the link to %s: use region.attach first",

@@ -1,4 +1,5 @@
 /* The messages of a handover. */
+#include "link/direct.h"
 #include "link/internal.h"
 
 #include <errno.h>
@@ -26,12 +27,12 @@ static int step_on(struct link *link, enum handover_input input)
     return 0;
 }
 
-static const char *prepare_fault(const struct link *link, const struct wire_prepare *prepare)
+static const char *prepare_fault(struct link *link, const struct wire_prepare *prepare)
 {
     if (prepare->to == link->handover.path)
         return "the link is on that path already";
     if (prepare->to == WIRE_PATH_TCP)
-        return NULL;
+        return direct_take_back_all(link) < 0 ? "a program does not let go of its ring" : NULL;
     if (!link->attached || !view_trusted(&link->view))
         return "no region is attached here";
     if (memcmp(prepare->nonce, link->view.nonce, sizeof(prepare->nonce)) != 0)

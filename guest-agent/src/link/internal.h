@@ -6,7 +6,6 @@
 #define LINK_RETRY_US 5000u
 #define LINK_DEADLINE_MAX_MS 600000u
 
-struct stream *link_find(struct link *link, uint32_t id);
 struct stream *link_add_stream(struct link *link, uint32_t id, uint32_t window, const char *name,
                                size_t name_length);
 void link_reap(struct link *link); /* removes the dead */
@@ -23,6 +22,9 @@ void link_send(struct link *link, enum wire_type type, uint32_t stream, uint64_t
                const void *payload, size_t length);
 void link_send_pieces(struct link *link, enum wire_type type, uint32_t stream,
                       const struct iovec *pieces, int count);
+/* Fills in the rest of the header. */
+void link_send_message(struct link *link, struct wire_header header, const struct iovec *pieces,
+                       int count);
 
 /* Sends OPEN and OPENED where they waited. */
 void link_advance_opens(struct link *link);

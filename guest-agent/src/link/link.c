@@ -1,4 +1,5 @@
 /* A link's life, its connections and its table of streams. */
+#include "link/direct.h"
 #include "link/internal.h"
 
 #include <sodium.h>
@@ -70,6 +71,7 @@ struct link *link_free(struct link *link)
     loop_disarm(link->loop, &link->grace);
     loop_disarm(link->loop, &link->retry);
     loop_disarm(link->loop, &link->attempt.deadline);
+    direct_close_kick(link);
     free(link);
     return NULL;
 }
@@ -99,6 +101,7 @@ void link_down(struct link *link)
 {
     if (!link->carrier)
         return;
+    direct_end_all(link);
     link->carrier = NULL;
     link->synced = false;
     link->attempt.reason = "the connection to the peer's agent broke";
@@ -218,15 +221,29 @@ void link_reap(struct link *link)
     }
 }
 
+static void send_reset(struct link *link, const struct stream *stream, const char *reason)
+{
+    struct wire_header header = {.type = WIRE_RST,
+                                 .flags = (uint8_t)stream->error,
+                                 .stream = stream->id,
+                                 .offset = stream->tx.sent_max};
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)reason, .iov_len = strlen(reason)};
+
+    link_send_message(link, header, &piece, 1);
+}
+
 void link_reset(struct link *link, struct stream *stream, const char *reason)
 {
     if (stream->dead)
         return;
+    direct_take_back(link, stream);
+    if (stream->dead)
+        return; /* taking it back has done it */
     log_warning("link %u: stream %u (%s) is reset: %s", link->peer_id, stream->id, stream->name,
                 reason);
     stream->dead = true;
     if (link->synced && !stream->peer_forgot)
-        link_send(link, WIRE_RST, stream->id, stream->tx.sent_max, reason, strlen(reason));
+        send_reset(link, stream, reason);
     link->user_ops->stream(link->user, stream, STREAM_RESET, reason);
 }
 
@@ -238,6 +255,12 @@ void link_close(struct link *link, struct stream *stream)
     if (link->synced && !stream->peer_forgot)
         link_send(link, WIRE_CLOSED, stream->id, 0, NULL, 0);
     link->user_ops->stream(link->user, stream, STREAM_CLOSED, "both sides are done");
+}
+
+void link_reset_stream(struct link *link, struct stream *stream, const char *reason)
+{
+    link_reset(link, stream, reason);
+    link_reap(link);
 }
 
 void link_reset_streams(struct link *link, const char *reason)

@@ -40,7 +40,8 @@ enum stream_event { STREAM_OPENED, STREAM_CLOSED, STREAM_RESET };
 /* What a link needs from its owner. */
 struct link_user {
     int (*connect)(void *user, const char *name); /* a local export; as socket_connect_unix() */
-    void (*up)(void *user);                       /* both sides have resumed */
+    int (*call)(void *user, const struct stream *stream); /* a local port; likewise. May be NULL */
+    void (*up)(void *user);                               /* both sides have resumed */
     void (*stream)(void *user, const struct stream *stream, enum stream_event event,
                    const char *reason);
     void (*handed_over)(void *user, const struct handover_report *report);
@@ -96,7 +97,8 @@ struct link {
     bool region_lost; /* the view shows something else now; anonymous pages are in its place */
     struct view view;
     uint32_t mbps;
-    struct slots slots; /* lower id only */
+    struct loop_source direct_kick; /* an eventfd: a program in direct mode has a reason to kick */
+    struct slots slots;             /* lower id only */
     struct zombie *zombies;
 
     struct stream *streams[WIRE_STREAMS_MAX];
@@ -117,17 +119,22 @@ void link_down(struct link *link);
 
 /* A program connected to what the peer exports as `name`; takes its socket. */
 void link_open(struct link *link, int fd, const char *name);
+/* A program connects to a port of the peer; takes its socket, and tells of the outcome by the
+ * user's stream(). Returns the stream's id, 0 if there is no room for it. */
+uint32_t link_call(struct link *link, int fd, uint32_t port, uint32_t caller_port);
+struct stream *link_find(struct link *link, uint32_t id);
 bool link_may_open(const struct link *link);
 void link_export(struct link *link, const char *name, bool present);
 void link_exports_synced(struct link *link);
 void link_reset_streams(struct link *link, const char *reason);
+void link_reset_stream(struct link *link, struct stream *stream, const char *reason);
 
 /* The reasons for which a link ends its own connection: to say RESYNC. */
 #define LINK_FETCH_MISSING "bytes that were lost with the region must be sent again"
 #define LINK_UNANSWERED "the peer leaves a handover unanswered"
 
 /* Region and path. */
-enum { LINK_ALREADY = 1, LINK_BUSY = 2, LINK_NO_REGION = 3 }; /* to be handled */
+enum { LINK_ALREADY = 1, LINK_BUSY = 2, LINK_NO_REGION = 3, LINK_HELD = 4 }; /* to be handled */
 void link_attach(struct link *link, const struct view *view, uint32_t mbps);
 int link_detach(struct link *link);
 int link_hand_over(struct link *link, enum wire_path to, uint32_t deadline_ms);

@@ -1,4 +1,5 @@
 /* Carrying out what the handover's state machine says. */
+#include "link/direct.h"
 #include "link/internal.h"
 
 #include <stdio.h>
@@ -244,6 +245,8 @@ int link_hand_over(struct link *link, enum wire_path to, uint32_t deadline_ms)
         return LINK_ALREADY;
     if (to == WIRE_PATH_SHM && (!link->attached || !view_trusted(&link->view)))
         return LINK_NO_REGION;
+    if (direct_take_back_all(link) < 0)
+        return LINK_HELD;
     attempt->wanted = true;
     attempt->to = to;
     attempt->reason = link->synced ? "the deadline passed" : "there is no connection to the peer";

@@ -7,31 +7,31 @@
 #include "base/log.h"
 #include "base/name.h"
 
-void link_send_pieces(struct link *link, enum wire_type type, uint32_t stream,
-                      const struct iovec *pieces, int count)
+void link_send_message(struct link *link, struct wire_header header, const struct iovec *pieces,
+                       int count)
 {
-    struct wire_header header = {.magic = WIRE_MAGIC,
-                                 .type = (uint8_t)type,
-                                 .stream = stream,
-                                 .epoch = link->handover.epoch};
-
+    header.magic = WIRE_MAGIC;
+    header.epoch = link->handover.epoch;
     for (int i = 0; i < count; i++)
         header.length += (uint32_t)pieces[i].iov_len;
     link->carrier->ops->send(link->carrier, &header, pieces, count);
 }
 
+void link_send_pieces(struct link *link, enum wire_type type, uint32_t stream,
+                      const struct iovec *pieces, int count)
+{
+    struct wire_header header = {.type = (uint8_t)type, .stream = stream};
+
+    link_send_message(link, header, pieces, count);
+}
+
 void link_send(struct link *link, enum wire_type type, uint32_t stream, uint64_t offset,
                const void *payload, size_t length)
 {
-    struct wire_header header = {.magic = WIRE_MAGIC,
-                                 .type = (uint8_t)type,
-                                 .stream = stream,
-                                 .length = (uint32_t)length,
-                                 .epoch = link->handover.epoch,
-                                 .offset = offset};
+    struct wire_header header = {.type = (uint8_t)type, .stream = stream, .offset = offset};
     struct iovec piece = {.iov_base = (void *)(uintptr_t)payload, .iov_len = length};
 
-    link->carrier->ops->send(link->carrier, &header, &piece, length ? 1 : 0);
+    link_send_message(link, header, &piece, length ? 1 : 0);
 }
 
 static int on_kick(struct link *link, const struct wire_header *header, const uint8_t *payload)

@@ -4,12 +4,15 @@
 #include "link/internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/name.h"
 
+/* No export has a space in its name. */
+#define PORT_NAME "port %u"
 #define BACKLOG_PATIENCE_US 5000000u
 #define LISTEN_PATIENCE_US 200000u /* a server binds first and listens a moment later */
 
@@ -60,6 +63,7 @@ static void became_open(struct link *link, struct stream *stream)
 static struct wire_open describe(const struct stream *stream)
 {
     return (struct wire_open){.window = stream->window,
+                              .port = stream->port,
                               .ring = {stream->slot.ring[0], stream->slot.ring[1]}};
 }
 
@@ -67,10 +71,14 @@ static void send_open(struct link *link, struct stream *stream)
 {
     struct wire_open open;
     struct iovec pieces[2] = {{&open, sizeof(open)}, {stream->name, strlen(stream->name)}};
+    struct wire_header header = {.type = WIRE_OPEN,
+                                 .flags = stream->by_port ? WIRE_OPEN_PORT : 0,
+                                 .stream = stream->id,
+                                 .offset = stream->caller_port};
 
     take_slot(link, stream);
     open = describe(stream);
-    link_send_pieces(link, WIRE_OPEN, stream->id, pieces, 2);
+    link_send_message(link, header, pieces, stream->by_port ? 1 : 2);
     stream->state = STREAM_OPENING;
 }
 
@@ -90,26 +98,38 @@ static void send_opened(struct link *link, struct stream *stream)
     link_confirm_open(link, stream);
 }
 
+/* A path's server is waited for a little; about a port the answer is at once, as the kernel's. */
 static bool worth_retrying(const struct link *link, const struct stream *stream, int error)
 {
     uint64_t tried_us = link->loop->now_us - stream->asked_us;
 
+    if (stream->by_port)
+        return false;
     return (error == -EAGAIN && tried_us < BACKLOG_PATIENCE_US) ||
            (error == -ECONNREFUSED && tried_us < LISTEN_PATIENCE_US);
 }
 
+static int connect_to_server(struct link *link, const struct stream *stream)
+{
+    if (!stream->by_port)
+        return link->user_ops->connect(link->user, stream->name);
+    return link->user_ops->call ? link->user_ops->call(link->user, stream) : -ECONNREFUSED;
+}
+
 static void try_connect(struct link *link, struct stream *stream)
 {
-    int fd = link->user_ops->connect(link->user, stream->name);
+    int fd = connect_to_server(link, stream);
 
     if (worth_retrying(link, stream, fd)) {
         loop_arm(link->loop, &link->retry, LINK_RETRY_US);
         return;
     }
+    stream->error = fd == -EAGAIN ? ECONNRESET : ECONNREFUSED;
     if (fd >= 0 && stream_adopt(stream, fd) == 0)
         stream->state = STREAM_CONNECTED;
     else
         link_reset(link, stream, fd == -EAGAIN ? "the server does not accept" : "refused");
+    stream->error = 0;
 }
 
 static void advance(struct link *link, struct stream *stream)
@@ -131,7 +151,8 @@ void link_advance_opens(struct link *link)
     link_reap(link);
 }
 
-void link_open(struct link *link, int fd, const char *name)
+/* NULL: there was no room, and the socket is closed. */
+static struct stream *add_opener(struct link *link, int fd, const char *name)
 {
     uint32_t id = (++link->opened << 1) | (link->lower ? 0 : 1);
     struct stream *stream = link_add_stream(link, id, next_window(link), name, strlen(name));
@@ -143,11 +164,35 @@ void link_open(struct link *link, int fd, const char *name)
         else
             close(fd);
         link_reap(link);
-        return;
+        return NULL;
     }
     stream->opener = true;
     stream->state = STREAM_UNSENT;
+    return stream;
+}
+
+void link_open(struct link *link, int fd, const char *name)
+{
+    struct stream *stream = add_opener(link, fd, name);
+
+    if (stream)
+        advance(link, stream);
+}
+
+uint32_t link_call(struct link *link, int fd, uint32_t port, uint32_t caller_port)
+{
+    char name[WIRE_NAME_MAX + 1];
+    struct stream *stream;
+
+    snprintf(name, sizeof(name), PORT_NAME, port);
+    stream = add_opener(link, fd, name);
+    if (!stream)
+        return 0;
+    stream->by_port = true;
+    stream->port = port;
+    stream->caller_port = caller_port;
     advance(link, stream);
+    return stream->id;
 }
 
 /* ---- from the peer ---- */
@@ -172,10 +217,10 @@ static bool slot_valid(const struct link *link, const struct wire_open *open)
            ring_place_valid(link->view.size, open->ring[1], open->window);
 }
 
-static void accept_open(struct link *link, uint32_t id, const struct wire_open *open,
-                        const char *name, size_t name_length)
+static void accept_open(struct link *link, const struct wire_header *header,
+                        const struct wire_open *open, const char *name, size_t name_length)
 {
-    uint32_t window = next_window(link);
+    uint32_t window = next_window(link), id = header->stream;
     struct stream *stream;
 
     window = open->window < window ? open->window : window;
@@ -184,6 +229,9 @@ static void accept_open(struct link *link, uint32_t id, const struct wire_open *
         link_send(link, WIRE_RST, id, 0, "too many streams", strlen("too many streams"));
         return;
     }
+    stream->by_port = header->flags & WIRE_OPEN_PORT;
+    stream->port = open->port;
+    stream->caller_port = (uint32_t)header->offset;
     if (!link->lower && open->ring[0] && slot_valid(link, open))
         stream->slot = (struct slot){window, 0, {open->ring[0], open->ring[1]}};
     stream->state = STREAM_CONNECTING;
@@ -197,18 +245,22 @@ int on_open(struct link *link, const struct wire_header *header, const uint8_t *
     struct wire_open open;
     size_t name_length = header->length - sizeof(open);
     const char *name = (const char *)payload + sizeof(open);
+    char port_name[WIRE_NAME_MAX + 1];
 
     if (header->length < sizeof(open) || !peer_opened(link, header->stream))
         return -EPROTO;
     memcpy(&open, payload, sizeof(open));
     if (!window_valid(open.window))
         return -EPROTO;
+    snprintf(port_name, sizeof(port_name), PORT_NAME, open.port);
     if (link_find(link, header->stream))
         return 0;
-    if (export_name_fault(name, name_length))
+    if (header->flags & WIRE_OPEN_PORT)
+        accept_open(link, header, &open, port_name, strlen(port_name));
+    else if (export_name_fault(name, name_length))
         link_send(link, WIRE_RST, header->stream, 0, "no such name", strlen("no such name"));
     else
-        accept_open(link, header->stream, &open, name, name_length);
+        accept_open(link, header, &open, name, name_length);
     return 0;
 }
 

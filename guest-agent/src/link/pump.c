@@ -1,5 +1,6 @@
 /* Moving bytes: every stream gets its turn with one quantum for each of its four steps, so that
  * neither a fast stream nor a stalled program holds up the others. */
+#include "link/direct.h"
 #include "link/internal.h"
 
 #include "base/log.h"
@@ -14,6 +15,8 @@ static enum stream_result receive(struct link *link, struct stream *stream)
 {
     enum stream_result taken, written;
 
+    if (direct_holds_rx(stream))
+        return STREAM_STILL;
     taken = link->region_lost ? STREAM_STILL : stream_take_ring(stream, &link->view);
     if (taken == STREAM_BROKEN)
         return STREAM_BROKEN;
@@ -67,6 +70,8 @@ static enum stream_result transmit(struct link *link, struct stream *stream)
 {
     enum stream_result got, given;
 
+    if (direct_holds_tx(stream))
+        return STREAM_STILL;
     if (look_for_acks(link, stream) == STREAM_BROKEN)
         return STREAM_BROKEN;
     if (stream->tx.ring.asleep && fifo_room(&stream->tx.fifo))
@@ -88,6 +93,8 @@ static bool pump_stream(struct link *link, struct stream *stream)
 
     if (stream->state != STREAM_OPEN || stream->dead)
         return false;
+    if (stream->direct && direct_pump(link, stream))
+        return true;
     in = receive(link, stream);
     out = in == STREAM_BROKEN ? STREAM_STILL : transmit(link, stream);
     if (in == STREAM_BROKEN || out == STREAM_BROKEN) {
@@ -121,6 +128,7 @@ static void watch_region(struct link *link)
     if (used && link->attached && !link->region_lost && !view_trusted(&link->view)) {
         log_error("link %u: the region has vanished or changed; going on by tcp", link->peer_id);
         link->region_lost = true;
+        direct_end_all(link);
         shm_disown(&link->view);
         link->attempt.reason = "the region has vanished";
         link_handover_step(link, (struct handover_event){.input = HANDOVER_EXPIRED});
@@ -168,7 +176,7 @@ static bool rx_interrupted(struct stream *stream)
 {
     struct ring_rx *ring = &stream->rx.ring;
 
-    if (stream->rx.path != WIRE_PATH_SHM)
+    if (stream->rx.path != WIRE_PATH_SHM || direct_holds_rx(stream))
         return false;
     if (!ring->asleep)
         ring_rx_sleep(ring, true);
@@ -181,7 +189,7 @@ static bool tx_interrupted(struct stream *stream)
     struct ring_tx *ring = &stream->tx.ring;
     bool full = !fifo_room(&stream->tx.fifo);
 
-    if (stream->tx.path != WIRE_PATH_SHM)
+    if (stream->tx.path != WIRE_PATH_SHM || direct_holds_tx(stream))
         return false;
     if (ring->asleep != full)
         ring_tx_sleep(ring, full);
@@ -197,7 +205,8 @@ static uint64_t sleep_limit(struct link *link, const struct stream *stream)
         return LOOP_FOREVER;
     if (!link->synced)
         return LINK_LONELY_US;
-    if (stream->tx.path != WIRE_PATH_SHM || !fifo_length(&stream->tx.fifo))
+    if (stream->tx.path != WIRE_PATH_SHM || direct_holds_tx(stream) ||
+        !fifo_length(&stream->tx.fifo))
         return LOOP_FOREVER;
     link->kick_due |= link->loop->now_us - link->kicked_us >= link->recheck_us;
     return link->recheck_us;
@@ -222,6 +231,8 @@ uint64_t link_sleep(struct link *link)
         if (rx_interrupted(stream) || tx_interrupted(stream))
             return 0;
         own = sleep_limit(link, stream);
+        limit = own < limit ? own : limit;
+        own = direct_holds_rx(stream) ? direct_sleep(link, stream) : LOOP_FOREVER;
         limit = own < limit ? own : limit;
     }
     if (link->kick_due) {

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "abi/direct.h"
 #include "abi/wire.h"
 #include "base/loop.h"
 #include "path/carrier.h"
@@ -72,6 +73,16 @@ struct stream {
     bool readable;
     bool writable;
     uint32_t handovers;
+    bool by_port; /* opened to a port, not to a name */
+    uint32_t port;
+    uint32_t caller_port;
+    struct direct_page *direct; /* NULL: the agent holds the ends of both rings */
+    int direct_fd;
+    bool direct_tx; /* the program holds this end */
+    bool direct_rx;
+    uint64_t direct_index; /* where its program was when it was last looked at */
+    uint64_t direct_looked_us;
+    int error;         /* an errno that says why it was reset; 0: nothing in particular */
     uint64_t asked_us; /* acceptor: when OPEN came */
     struct slot slot;
     const char *fault; /* set when a function returns STREAM_BROKEN */

@@ -77,6 +77,7 @@ int on_rst(struct link *link, const struct wire_header *header, const uint8_t *p
     snprintf(reason, sizeof(reason), "by the peer: %.*s", length, (const char *)payload);
     text_clean(reason);
     stream->peer_forgot = true;
+    stream->error = header->flags;
     link_reset(link, stream, reason);
     link_send(link, WIRE_CLOSED, header->stream, 0, NULL, 0);
     link_reap(link);

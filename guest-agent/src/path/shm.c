@@ -56,6 +56,7 @@ static int map_file(struct view *view, const char *path, char why[SHM_WHY_MAX])
         close(fd);
     if (!fault && (fault = guard_and_judge(view)))
         shm_unmap(view);
+    snprintf(view->path, sizeof(view->path), "%s", path);
     if (!fault)
         return 0;
     view->base = NULL;

@@ -10,9 +10,12 @@
 
 #include "abi/region.h"
 
+#define VIEW_PATH_MAX 256
+
 struct view {
     uint8_t *base;
     size_t size;
+    char path[VIEW_PATH_MAX]; /* of what is mapped; empty: nobody else can map it */
     uint8_t nonce[REGION_NONCE_SIZE];
 };
 

@@ -1,0 +1,20 @@
+/* A lock and a place to sleep in memory that processes of one domain share.
+ *
+ * The word of a lock holds its owner's thread id. An owner that was killed is found out by whoever
+ * waits: nothing it had begun counts before it is published, so the lock is simply taken over. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TURN_FOREVER UINT64_MAX
+
+/* False when the owner lives and does not let go for that long. */
+bool turn_take(uint32_t *turn, uint64_t timeout_us);
+void turn_give(uint32_t *turn);
+
+/* Sleeps until the word is no longer `seen`, somebody wakes it, or the time is over. -EINTR: a
+ * signal was handled; else 0. */
+int turn_sleep(const uint32_t *word, uint32_t seen, uint64_t timeout_us);
+/* Changes the word and wakes all who sleep on it. */
+void turn_wake(uint32_t *word);

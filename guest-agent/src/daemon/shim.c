@@ -1,0 +1,315 @@
+#include "daemon/shim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/passing.h"
+#include "base/socket.h"
+#include "daemon/peers.h"
+#include "daemon/ports.h"
+#include "link/direct.h"
+
+#define CID_LOCAL 1u
+#define CALLS_MAX 1024u
+
+/* One connection: a request, and the answer to it once there is one. */
+struct call {
+    struct call *next;
+    struct agent *agent;
+    struct loop_source source;
+    uint64_t stream; /* CONNECT: waits for this one; 0: nothing was asked yet */
+    uint32_t local_port;
+};
+
+struct shim {
+    struct agent *agent;
+    struct loop_source listener;
+    struct call *calls;
+    unsigned count;
+};
+
+uint64_t shim_stream_id(const struct link *link, const struct stream *stream)
+{
+    return (uint64_t)link->peer_id << 32 | stream->id;
+}
+
+static void hang_up(struct call *call)
+{
+    struct shim *shim = call->agent->shim;
+    struct call **at = &shim->calls;
+
+    while (*at != call)
+        at = &(*at)->next;
+    *at = call->next;
+    shim->count--;
+    loop_remove(&call->agent->loop, &call->source);
+    close(call->source.fd);
+    free(call);
+}
+
+static void answer(struct call *call, int error, uint32_t port)
+{
+    struct shim_answer answer = {
+        .error = error, .cid = call->agent->options.id, .port = port, .stream = call->stream};
+
+    passing_send(call->source.fd, &answer, sizeof(answer), -1);
+    hang_up(call);
+}
+
+static bool asked_by(const struct call *call, uid_t user)
+{
+    struct ucred who;
+    socklen_t size = sizeof(who);
+
+    return getsockopt(call->source.fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 &&
+           (who.uid == 0 || who.uid == user);
+}
+
+static void serve_bind(struct call *call, const struct shim_request *request, int fd)
+{
+    uint32_t port = request->port;
+    int error = -EACCES;
+
+    if (port >= SHIM_PORTS_PRIVILEGED || asked_by(call, 0))
+        error = ports_bind(call->agent, fd, &port);
+    if (error)
+        close(fd);
+    answer(call, -error, port);
+}
+
+/* Both programs are in this domain: they get the two ends of one pair, and need us no more. */
+static void connect_here(struct call *call, const struct shim_request *request, int fd)
+{
+    struct shim_caller caller = {.cid = call->agent->options.id, .port = call->local_port};
+    int error = ports_pass(call->agent, request->port, caller, fd);
+
+    close(fd);
+    answer(call, error == -EAGAIN ? ECONNRESET : -error, call->local_port);
+}
+
+static void connect_to_peer(struct call *call, const struct shim_request *request, int fd)
+{
+    struct peer *peer = peers_find_by_id(call->agent, request->cid);
+    uint32_t id;
+
+    if (!peer) {
+        close(fd);
+        answer(call, EHOSTUNREACH, 0);
+        return;
+    }
+    call->stream = (uint64_t)peer->link->peer_id << 32;
+    id = link_call(peer->link, fd, request->port, call->local_port);
+    if (!id)
+        answer(call, ENOBUFS, 0);
+    else
+        call->stream |= id;
+}
+
+static void serve_connect(struct call *call, const struct shim_request *request, int fd)
+{
+    uint32_t port = request->local_port;
+
+    call->local_port = port == SHIM_PORT_ANY ? ports_ephemeral(call->agent) : port;
+    if (request->cid == CID_LOCAL || request->cid == call->agent->options.id)
+        connect_here(call, request, fd);
+    else
+        connect_to_peer(call, request, fd);
+}
+
+static struct stream *named_stream(const struct call *call, uint64_t id, struct link **link)
+{
+    struct peer *peer = peers_find_by_id(call->agent, (uint32_t)(id >> 32));
+
+    *link = peer ? peer->link : NULL;
+    return peer ? link_find(peer->link, (uint32_t)id) : NULL;
+}
+
+static int send_direct(const struct call *call, const struct link *link,
+                       const struct stream *stream)
+{
+    static const uint8_t beside = 1;
+    struct shim_answer answer = {.cid = call->agent->options.id};
+    int region = open(link->view.path, O_RDWR | O_CLOEXEC);
+    int error = region < 0 ? -errno : 0;
+
+    if (!error)
+        error = passing_send(call->source.fd, &answer, sizeof(answer), stream->direct_fd);
+    if (!error)
+        error = passing_send(call->source.fd, &beside, sizeof(beside), region);
+    if (!error)
+        error = passing_send(call->source.fd, &beside, sizeof(beside), link->direct_kick.fd);
+    if (region >= 0)
+        close(region);
+    return error;
+}
+
+/* A region shows the bytes of all streams of the link: it is for those who may read all of them. */
+static void serve_promote(struct call *call, const struct shim_request *request)
+{
+    struct link *link;
+    struct stream *stream = named_stream(call, request->stream, &link);
+    int error = stream ? 0 : -ENOENT;
+
+    if (!asked_by(call, geteuid()))
+        error = -EPERM;
+    else if (request->end != DIRECT_TX && request->end != DIRECT_RX)
+        error = -EINVAL;
+    if (!error)
+        error = direct_give(link, stream, request->end);
+    if (!error)
+        error = send_direct(call, link, stream);
+    if (error)
+        answer(call, -error, 0);
+    else
+        hang_up(call);
+}
+
+static void serve(struct call *call, const struct shim_request *request, int fd)
+{
+    if (request->type == SHIM_BIND && fd >= 0)
+        serve_bind(call, request, fd);
+    else if (request->type == SHIM_CONNECT && fd >= 0)
+        serve_connect(call, request, fd);
+    else if (request->type == SHIM_PROMOTE && fd < 0)
+        serve_promote(call, request);
+    else if (request->type == SHIM_WHOAMI && fd < 0)
+        answer(call, 0, 0);
+    else
+        answer(call, EPROTO, 0);
+}
+
+static bool is_socket(int fd, int type)
+{
+    int domain = 0, found = 0;
+    socklen_t size = sizeof(found), domain_size = sizeof(domain);
+
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_size) == 0 &&
+           getsockopt(fd, SOL_SOCKET, SO_TYPE, &found, &size) == 0 && domain == AF_UNIX &&
+           found == type;
+}
+
+/* What a program passes is used as a socket that never blocks: it may be anything else. */
+static int checked(const struct shim_request *request, int fd)
+{
+    int type = request->type == SHIM_BIND ? SOCK_SEQPACKET : SOCK_STREAM;
+
+    if (fd < 0 || is_socket(fd, type))
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* The program does not wait any longer: nobody would ever take the stream. */
+static void abandon(struct call *call)
+{
+    struct link *link;
+    struct stream *stream = named_stream(call, call->stream, &link);
+
+    call->stream = 0;
+    hang_up(call);
+    if (stream)
+        link_reset_stream(link, stream, "the program did not wait for it to open");
+}
+
+static void call_ready(struct loop_source *source, uint32_t events)
+{
+    struct call *call = container_of(source, struct call, source);
+    struct shim_request request;
+    ssize_t got;
+    int fd;
+
+    (void)events;
+    got = passing_receive(source->fd, &request, sizeof(request), &fd, MSG_DONTWAIT);
+    if (got == -EAGAIN || got == -EINTR)
+        return;
+    if (got == (ssize_t)sizeof(request) && !call->stream) {
+        serve(call, &request, checked(&request, fd));
+        return;
+    }
+    if (fd >= 0)
+        close(fd);
+    if (call->stream)
+        abandon(call);
+    else
+        hang_up(call);
+}
+
+static void listener_ready(struct loop_source *source, uint32_t events)
+{
+    struct shim *shim = container_of(source, struct shim, listener);
+    int fd = socket_accept(source->fd);
+    struct call *call;
+
+    (void)events;
+    if (fd < 0)
+        return;
+    call = shim->count < CALLS_MAX ? calloc(1, sizeof(*call)) : NULL;
+    if (!call) {
+        log_warning("a program's shim is turned away: too many are waiting");
+        close(fd);
+        return;
+    }
+    *call = (struct call){
+        .next = shim->calls, .agent = shim->agent, .source = {.fd = fd, .ready = call_ready}};
+    shim->calls = call;
+    shim->count++;
+    loop_add(&shim->agent->loop, &call->source, EPOLLIN | EPOLLRDHUP);
+}
+
+void shim_stream_event(struct agent *agent, const struct link *link, const struct stream *stream,
+                       enum stream_event event)
+{
+    uint64_t id = shim_stream_id(link, stream);
+    struct call *call = agent->shim ? agent->shim->calls : NULL;
+
+    while (call && call->stream != id)
+        call = call->next;
+    if (!call)
+        return;
+    if (event == STREAM_OPENED)
+        answer(call, 0, call->local_port);
+    else
+        answer(call, stream->error ? stream->error : ECONNRESET, 0);
+}
+
+static void socket_path(const struct agent *agent, char path[AGENT_PATH_MAX + 16])
+{
+    snprintf(path, AGENT_PATH_MAX + 16, "%s/" SHIM_SOCKET, agent->options.run_dir);
+}
+
+int shim_start(struct agent *agent)
+{
+    char path[AGENT_PATH_MAX + 16];
+    struct shim *shim = calloc(1, sizeof(*shim));
+    int fd;
+
+    if (!shim)
+        return -ENOMEM;
+    agent->shim = shim;
+    shim->agent = agent;
+    socket_path(agent, path);
+    fd = socket_listen_packets(path, 0666);
+    if (fd < 0)
+        return fd;
+    shim->listener = (struct loop_source){.fd = fd, .ready = listener_ready};
+    return loop_add(&agent->loop, &shim->listener, EPOLLIN);
+}
+
+void shim_stop(struct agent *agent)
+{
+    char path[AGENT_PATH_MAX + 16];
+
+    while (agent->shim->calls)
+        hang_up(agent->shim->calls);
+    loop_remove(&agent->loop, &agent->shim->listener);
+    close(agent->shim->listener.fd);
+    socket_path(agent, path);
+    unlink(path);
+    free(agent->shim);
+    agent->shim = NULL;
+}

@@ -1,0 +1,383 @@
+/* A program in direct mode is not followed everywhere: it may wait for its socket by a way that
+ * the shim does not see. So a program that leaves bytes in its ring for a while loses the ring:
+ * the bytes then come by its socket, and everything the kernel offers sees them. */
+#include "link/direct.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/turn.h"
+#include "link/internal.h"
+
+#define TAKE_BACK_US 250000u /* a copy takes microseconds; a busy machine may stop it for long */
+#define LOOK_US 50000u       /* how long bytes may lie in a ring that nobody reads */
+
+/* ---- giving ---- */
+
+static void kick_wanted(struct loop_source *source, uint32_t events)
+{
+    struct link *link = container_of(source, struct link, direct_kick);
+    uint64_t count;
+
+    (void)events;
+    if (read(source->fd, &count, sizeof(count)) > 0)
+        link->kick_due = true;
+}
+
+static int open_kick(struct link *link)
+{
+    int fd;
+
+    if (link->direct_kick.ready)
+        return 0;
+    fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fd < 0)
+        return -errno;
+    link->direct_kick = (struct loop_source){.fd = fd, .ready = kick_wanted};
+    return loop_add(link->loop, &link->direct_kick, EPOLLIN);
+}
+
+void direct_close_kick(struct link *link)
+{
+    if (!link->direct_kick.ready)
+        return;
+    loop_remove(link->loop, &link->direct_kick);
+    close(link->direct_kick.fd);
+    link->direct_kick.ready = NULL;
+}
+
+static bool may_be_direct(const struct link *link, const struct stream *stream)
+{
+    return link->synced && !link->region_lost && link->view.path[0] &&
+           link->handover.path == WIRE_PATH_SHM && !handover_running(&link->handover) &&
+           !link->attempt.wanted && stream->state == STREAM_OPEN && !stream->dead &&
+           stream->slot.size && stream->tx.path == WIRE_PATH_SHM &&
+           stream->rx.path == WIRE_PATH_SHM;
+}
+
+/* Whatever the program has written so far goes into the ring. What the socket holds may be news to
+ * us: its event can still be under way. */
+static int empty_tx(struct link *link, struct stream *stream)
+{
+    enum stream_result moved;
+
+    stream->readable = true;
+    do {
+        moved = stream_read_program(stream);
+        if (moved == STREAM_MOVED)
+            moved = stream_give_ring(stream, &link->view, &link->kick_due);
+    } while (moved == STREAM_MOVED);
+    if (stream->readable || stream->tx.ended || stream->tx.sent != stream->tx.fifo.end)
+        return -EAGAIN;
+    return 0;
+}
+
+/* What came for the program goes into its socket; from there it reads it first. */
+static int empty_rx(struct link *link, struct stream *stream)
+{
+    while (stream_write_program(stream) == STREAM_MOVED)
+        continue;
+    if (stream->rx.fin_known || fifo_length(&stream->rx.fifo))
+        return -EAGAIN;
+    stream_publish_delivered(stream, &link->kick_due);
+    stream->rx.ack_due = false;
+    return 0;
+}
+
+/* Sealed: a program that cut it short would end the agent. */
+static int make_page(struct stream *stream)
+{
+    int fd = memfd_create("domsock-stream", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    void *page = MAP_FAILED;
+
+    if (fd >= 0 && ftruncate(fd, REGION_PAGE) == 0 &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+        page = mmap(NULL, REGION_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (page == MAP_FAILED) {
+        int error = -errno;
+
+        if (fd >= 0)
+            close(fd);
+        return error;
+    }
+    stream->direct = page;
+    stream->direct_fd = fd;
+    return 0;
+}
+
+static int find_page(const struct link *link, struct stream *stream)
+{
+    int out = link->lower ? 0 : 1;
+    int error = stream->direct ? 0 : make_page(stream);
+
+    if (error)
+        return error;
+    stream->direct->tx_ring = stream->slot.ring[out];
+    stream->direct->rx_ring = stream->slot.ring[1 - out];
+    stream->direct->window = stream->window;
+    memcpy(stream->direct->nonce, link->view.nonce, sizeof(stream->direct->nonce));
+    return 0;
+}
+
+static int give_tx(struct link *link, struct stream *stream)
+{
+    struct direct_end *end = &stream->direct->tx;
+    int error = empty_tx(link, stream);
+
+    if (error)
+        return error;
+    end->index = stream->tx.sent;
+    end->seen = stream->tx.fifo.start;
+    stream->direct_tx = true;
+    __atomic_store_n(&end->holder, 1, __ATOMIC_SEQ_CST);
+    return 0;
+}
+
+static int give_rx(struct link *link, struct stream *stream)
+{
+    struct direct_end *end = &stream->direct->rx;
+    int error = empty_rx(link, stream);
+
+    if (error)
+        return error;
+    end->index = stream->direct_index = stream->rx.fifo.start;
+    end->seen = stream->rx.ring.produced;
+    stream->direct_looked_us = link->loop->now_us;
+    stream->direct_rx = true;
+    __atomic_store_n(&end->holder, 1, __ATOMIC_SEQ_CST);
+    return 0;
+}
+
+/* A second process that has the socket asks, too. What it has just written by the socket comes
+ * before what any of them puts into the ring. */
+static int give_again(struct link *link, struct stream *stream)
+{
+    uint8_t byte;
+
+    if (recv(stream->source.fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) < 0 &&
+        errno == EAGAIN)
+        return 0;
+    direct_take_back(link, stream);
+    return -EAGAIN;
+}
+
+int direct_give(struct link *link, struct stream *stream, enum direct_which which)
+{
+    int error;
+
+    if (!may_be_direct(link, stream))
+        return -EOPNOTSUPP;
+    if (which == DIRECT_TX ? direct_holds_tx(stream) : direct_holds_rx(stream))
+        return give_again(link, stream);
+    error = open_kick(link);
+    if (!error)
+        error = find_page(link, stream);
+    if (error)
+        return error;
+    return which == DIRECT_TX ? give_tx(link, stream) : give_rx(link, stream);
+}
+
+/* ---- taking back ---- */
+
+static void copy_from_ring(struct stream_tx *tx, uint64_t from, uint64_t to)
+{
+    struct iovec pieces[2];
+    int count = fifo_pieces(&tx->fifo, from, (uint32_t)(to - from), pieces);
+
+    for (int i = 0; i < count; i++) /* byte N lies at N % size in both */
+        memcpy(pieces[i].iov_base, tx->ring.data + ((uint8_t *)pieces[i].iov_base - tx->fifo.bytes),
+               pieces[i].iov_len);
+}
+
+/* NULL, or why bytes of the program's are lost. */
+static const char *take_tx(const struct link *link, struct stream *stream)
+{
+    struct stream_tx *tx = &stream->tx;
+    uint64_t index = stream->direct->tx.index, seen = stream->direct->tx.seen;
+    int looked = ring_tx_look(&tx->ring, index);
+
+    if (!view_trusted(&link->view)) {
+        tx->ring.consumed = index; /* or else it is reset */
+        looked = index == seen ? 0 : RING_VIOLATION;
+    }
+    if (looked == RING_VIOLATION || index < tx->sent || index - tx->ring.consumed > tx->fifo.size)
+        return "its program's bytes in the ring cannot be had any more";
+    copy_from_ring(tx, tx->ring.consumed, index);
+    if (index != tx->ring.consumed && !view_trusted(&link->view))
+        return "the region has vanished with bytes of its program";
+    tx->fifo.start = tx->ring.consumed;
+    tx->fifo.end = tx->sent = tx->sent_max = index;
+    return NULL;
+}
+
+static const char *take_rx(struct stream *stream)
+{
+    struct stream_rx *rx = &stream->rx;
+    uint64_t index = stream->direct->rx.index;
+
+    if (index < rx->fifo.start)
+        return "its program went back in its ring";
+    rx->fifo.start = rx->fifo.end = index;
+    rx->ack_due = true;
+    return NULL;
+}
+
+/* The ends go on in the ring where the program was. */
+static void go_on(const struct link *link, struct stream *stream)
+{
+    if (!view_trusted(&link->view))
+        return;
+    ring_tx_publish(&stream->tx.ring, stream->tx.sent);
+    ring_tx_sleep(&stream->tx.ring, false);
+    ring_rx_advance(&stream->rx.ring, stream->rx.fifo.start);
+    ring_rx_sleep(&stream->rx.ring, false);
+}
+
+static void hold(struct direct_page *page, bool tx, bool rx)
+{
+    __atomic_store_n(&page->tx.holder, tx, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&page->rx.holder, rx, __ATOMIC_SEQ_CST);
+}
+
+static bool take_turns(const struct stream *stream)
+{
+    struct direct_page *page = stream->direct;
+
+    hold(page, false, false);
+    if (turn_take(&page->rx.turn, TAKE_BACK_US)) {
+        if (turn_take(&page->tx.turn, TAKE_BACK_US))
+            return true;
+        turn_give(&page->rx.turn);
+    }
+    hold(page, stream->direct_tx, stream->direct_rx);
+    return false;
+}
+
+static void let_go(struct stream *stream)
+{
+    struct direct_page *page = stream->direct;
+
+    turn_give(&page->tx.turn);
+    turn_give(&page->rx.turn);
+    turn_wake(&page->tx.wake);
+    turn_wake(&page->rx.wake);
+    munmap(page, REGION_PAGE);
+    close(stream->direct_fd);
+    stream->direct = NULL;
+    stream->direct_tx = stream->direct_rx = false;
+}
+
+int direct_take_back(struct link *link, struct stream *stream)
+{
+    const char *fault;
+
+    if (!stream->direct)
+        return 0;
+    if (!take_turns(stream)) {
+        log_warning("link %u: the program of stream %u (%s) stopped in the middle of a copy",
+                    link->peer_id, stream->id, stream->name);
+        return -EBUSY;
+    }
+    fault = stream->direct_rx ? take_rx(stream) : NULL;
+    if (!fault && stream->direct_tx)
+        fault = take_tx(link, stream);
+    if (!fault)
+        go_on(link, stream);
+    let_go(stream);
+    if (fault)
+        link_reset(link, stream, fault);
+    return 0;
+}
+
+int direct_take_back_all(struct link *link)
+{
+    int error = 0;
+
+    for (uint32_t i = 0; i < link->count && !error; i++)
+        error = direct_take_back(link, link->streams[i]);
+    return error;
+}
+
+void direct_end_all(struct link *link)
+{
+    for (uint32_t i = 0; i < link->count; i++)
+        if (direct_take_back(link, link->streams[i]) < 0)
+            link_reset(link, link->streams[i], "its program does not let go of its ring");
+}
+
+/* ---- while the program holds them ---- */
+
+static uint64_t ring_produced(const struct stream *stream)
+{
+    return __atomic_load_n(&stream->rx.ring.control->producer.index, __ATOMIC_ACQUIRE);
+}
+
+static uint64_t ring_consumed(const struct stream *stream)
+{
+    return __atomic_load_n(&stream->tx.ring.control->consumer.index, __ATOMIC_ACQUIRE);
+}
+
+static void wake_sleepers(struct direct_end *end, uint64_t known, uint64_t now)
+{
+    if (now != known && __atomic_load_n(&end->sleepers, __ATOMIC_ACQUIRE))
+        turn_wake(&end->wake);
+}
+
+bool direct_pump(struct link *link, struct stream *stream)
+{
+    struct direct_page *page = stream->direct;
+
+    if ((stream->direct_tx && stream->readable) || (stream->direct_rx && stream->rx.fin_known) ||
+        __atomic_load_n(&page->give_back, __ATOMIC_ACQUIRE))
+        return direct_take_back(link, stream) == 0;
+    if (stream->direct_rx)
+        wake_sleepers(&page->rx, page->rx.index, ring_produced(stream));
+    if (stream->direct_tx)
+        wake_sleepers(&page->tx, page->tx.seen, ring_consumed(stream));
+    return false;
+}
+
+/* From now on the peer kicks when it publishes. */
+static void ask_to_be_kicked(struct stream *stream)
+{
+    struct direct_end *end = &stream->direct->rx;
+
+    if (!turn_take(&end->turn, 0))
+        return;
+    end->asleep = true;
+    ring_rx_sleep(&stream->rx.ring, true);
+    turn_give(&end->turn);
+}
+
+uint64_t direct_sleep(struct link *link, struct stream *stream)
+{
+    struct direct_end *end = &stream->direct->rx;
+    uint64_t index = __atomic_load_n(&end->index, __ATOMIC_ACQUIRE);
+    uint64_t since_us = link->loop->now_us - stream->direct_looked_us;
+    bool unread = ring_produced(stream) != index;
+
+    if (index == stream->direct_index && !unread && end->asleep)
+        return LOOP_FOREVER;
+    if (index != stream->direct_index || since_us < LOOK_US) {
+        if (index != stream->direct_index)
+            stream->direct_looked_us = link->loop->now_us;
+        stream->direct_index = index;
+        return LOOK_US;
+    }
+    if (unread)
+        return direct_take_back(link, stream) == 0 ? 0 : LOOK_US;
+    ask_to_be_kicked(stream);
+    return ring_produced(stream) != index ? LOOK_US : LOOP_FOREVER;
+}
+
+void direct_progress(const struct stream *stream, uint64_t *sent, uint64_t *delivered)
+{
+    *sent = direct_holds_tx(stream) ? stream->direct->tx.index : stream->tx.sent;
+    *delivered = direct_holds_rx(stream) ? stream->direct->rx.index : stream->rx.fifo.start;
+}

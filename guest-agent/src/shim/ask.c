@@ -1,0 +1,106 @@
+#include "shim/ask.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/passing.h"
+#include "shim/real.h"
+
+static int dial(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *folder = getenv(SHIM_RUN_DIR_VARIABLE);
+    int fd;
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/" SHIM_SOCKET,
+             folder ? folder : SHIM_RUN_DIR);
+    fd = real()->socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    if (real()->connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+        return fd;
+    real()->close(fd);
+    return -ENODEV;
+}
+
+static int await(int fd, uint64_t timeout_us)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    struct timespec limit = {.tv_sec = (time_t)(timeout_us / 1000000u),
+                             .tv_nsec = (long)(timeout_us % 1000000u) * 1000};
+    int ready = ppoll(&wait, 1, &limit, NULL);
+
+    if (ready < 0)
+        return -errno;
+    return ready ? 0 : -ETIMEDOUT;
+}
+
+/* With the answer comes a descriptor, or -1. */
+static int read_answer(int fd, struct shim_answer *answer, int *passed)
+{
+    ssize_t got = passing_receive(fd, answer, sizeof(*answer), passed, 0);
+
+    if (got < 0)
+        return (int)got;
+    return got == (ssize_t)sizeof(*answer) ? -answer->error : -ENODEV;
+}
+
+static void drop(int fd)
+{
+    if (fd >= 0)
+        real()->close(fd);
+}
+
+/* The connection, with one question on it that was answered in time; or a negative errno. */
+static int ask_on_new(const struct shim_request *request, int fd, uint64_t timeout_us)
+{
+    int agent = dial();
+    int error = agent < 0 ? agent : passing_send(agent, request, sizeof(*request), fd);
+
+    if (!error)
+        error = await(agent, timeout_us);
+    if (!error)
+        return agent;
+    drop(agent);
+    return error;
+}
+
+int ask(const struct shim_request *request, int fd, uint64_t timeout_us, struct shim_answer *answer)
+{
+    int agent = ask_on_new(request, fd, timeout_us);
+    int passed = -1, error;
+
+    if (agent < 0)
+        return agent;
+    error = read_answer(agent, answer, &passed);
+    drop(passed);
+    drop(agent);
+    return error;
+}
+
+int ask_for_direct(uint64_t stream, enum direct_which which, uint64_t timeout_us, int fds[3])
+{
+    struct shim_request request = {.type = SHIM_PROMOTE, .end = which, .stream = stream};
+    struct shim_answer answer;
+    int agent = ask_on_new(&request, -1, timeout_us);
+    uint8_t beside;
+    int error;
+
+    fds[0] = fds[1] = fds[2] = -1;
+    if (agent < 0)
+        return agent;
+    error = read_answer(agent, &answer, &fds[0]);
+    for (int i = 1; i < 3 && !error; i++) /* they were sent together: nothing to wait for */
+        if (passing_receive(agent, &beside, sizeof(beside), &fds[i], MSG_DONTWAIT) <= 0)
+            error = -ENODEV;
+    if (!error && (fds[0] < 0 || fds[1] < 0 || fds[2] < 0))
+        error = -EMFILE;
+    for (int i = 0; i < 3 && error; i++)
+        drop(fds[i]);
+    drop(agent);
+    return error;
+}

@@ -1,0 +1,13 @@
+/* One question to this domain's agent. */
+#pragma once
+
+#include "abi/direct.h"
+#include "abi/shim.h"
+
+/* Sends the request, with a descriptor unless `fd` < 0, and waits for the answer at most this long.
+ * Returns 0 or a negative errno: the agent's (answer->error), -ETIMEDOUT, -EINTR, or -ENODEV where
+ * no agent answers. */
+int ask(const struct shim_request *request, int fd, uint64_t timeout_us,
+        struct shim_answer *answer);
+/* Asks for one end of a stream: the page, the region, and the eventfd of the agent's kick. */
+int ask_for_direct(uint64_t stream, enum direct_which which, uint64_t timeout_us, int fds[3]);

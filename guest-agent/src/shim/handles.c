@@ -1,0 +1,180 @@
+#include "shim/handles.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "shim/real.h"
+
+#define CONNECT_TIMEOUT_US 2000000u /* VSOCK_DEFAULT_CONNECT_TIMEOUT of the kernel */
+#define BUFFER_SIZE 262144u         /* VIRTIO_VSOCK_DEFAULT_BUF_SIZE, likewise */
+#define BUFFER_SIZE_MIN 128u
+
+static _Atomic(struct handle *) table[HANDLE_FDS_MAX];
+static struct handle *free_handles;
+static pthread_mutex_t free_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static bool in_range(int fd)
+{
+    return fd >= 0 && fd < HANDLE_FDS_MAX;
+}
+
+static pid_t process;
+
+static __attribute__((constructor)) void note_process(void)
+{
+    process = getpid();
+}
+
+static __attribute__((constructor)) void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, note_process);
+}
+
+bool handles_are_borrowed(void)
+{
+    return getpid() != process;
+}
+
+static struct handle *take_memory(void)
+{
+    struct handle *handle;
+
+    pthread_mutex_lock(&free_lock);
+    handle = free_handles;
+    if (handle)
+        free_handles = handle->next_free;
+    pthread_mutex_unlock(&free_lock);
+    return handle ? handle : calloc(1, sizeof(*handle));
+}
+
+static void close_end(int *fd)
+{
+    if (*fd >= 0)
+        real()->close(*fd);
+    *fd = -1;
+}
+
+void handle_put(struct handle *handle)
+{
+    if (atomic_fetch_sub(&handle->users, 1) != 1)
+        return;
+    close_end(&handle->other_end);
+    close_end(&handle->port_end);
+    held_free(&handle->sides[SENDING]);
+    held_free(&handle->sides[RECEIVING]);
+    pthread_mutex_lock(&free_lock);
+    handle->next_free = free_handles;
+    free_handles = handle;
+    pthread_mutex_unlock(&free_lock);
+}
+
+struct handle *handle_new(int fd, enum handle_state state)
+{
+    struct handle *handle = in_range(fd) && !handles_are_borrowed() ? take_memory() : NULL;
+
+    if (!handle)
+        return NULL;
+    handle->state = state;
+    handle->other_end = handle->port_end = -1;
+    handle->local_cid = handle->local_port = UINT32_MAX;
+    handle->peer_cid = handle->peer_port = UINT32_MAX;
+    handle->stream = 0;
+    handle->connect_timeout_us = CONNECT_TIMEOUT_US;
+    handle->buffer_sizes[0] = handle->buffer_sizes[2] = BUFFER_SIZE;
+    handle->buffer_sizes[1] = BUFFER_SIZE_MIN;
+    handle->nonblocking = false;
+    handle->receive_timeout_us = handle->send_timeout_us = 0;
+    held_init(&handle->sides[SENDING]);
+    held_init(&handle->sides[RECEIVING]);
+    atomic_store(&handle->users, 1);
+    handle_forget(fd);
+    atomic_store(&table[fd], handle);
+    return handle;
+}
+
+/* A handle whose last user has gone is never taken up again. */
+static bool join(struct handle *handle)
+{
+    unsigned users = atomic_load(&handle->users);
+
+    while (users)
+        if (atomic_compare_exchange_weak(&handle->users, &users, users + 1))
+            return true;
+    return false;
+}
+
+struct handle *handle_get(int fd)
+{
+    struct handle *handle;
+
+    while (in_range(fd) && (handle = atomic_load(&table[fd]))) {
+        if (!join(handle))
+            continue; /* it is just being replaced */
+        if (atomic_load(&table[fd]) == handle)
+            return handle;
+        handle_put(handle);
+    }
+    return NULL;
+}
+
+void handle_set_nonblocking(int fd, bool nonblocking)
+{
+    struct handle *handle = handle_get(fd);
+
+    if (!handle)
+        return;
+    handle->nonblocking = nonblocking;
+    handle_put(handle);
+}
+
+void handle_each(void (*visit)(struct handle *handle, int fd))
+{
+    for (int fd = 0; fd < HANDLE_FDS_MAX; fd++) {
+        struct handle *handle = atomic_load(&table[fd]) ? handle_get(fd) : NULL;
+
+        if (!handle)
+            continue;
+        visit(handle, fd);
+        handle_put(handle);
+    }
+}
+
+void handle_forget(int fd)
+{
+    struct handle *handle = in_range(fd) ? atomic_exchange(&table[fd], NULL) : NULL;
+
+    if (handle)
+        handle_put(handle);
+}
+
+void handle_duplicate(int from, int to)
+{
+    struct handle *handle = handle_get(from);
+
+    handle_forget(to);
+    if (handle && in_range(to))
+        atomic_store(&table[to], handle); /* the user that handle_get() counted */
+    else if (handle)
+        handle_put(handle);
+}
+
+int handle_replace(const struct handle *handle, int source)
+{
+    int status = real()->fcntl(source, F_GETFL);
+
+    for (int fd = 0; fd < HANDLE_FDS_MAX; fd++) {
+        int flags, own;
+
+        if (atomic_load(&table[fd]) != handle)
+            continue;
+        flags = real()->fcntl(fd, F_GETFD);
+        own = real()->fcntl(fd, F_GETFL);
+        if (real()->dup3(source, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0) < 0)
+            return -errno;
+        status = (status & ~O_NONBLOCK) | (own & O_NONBLOCK);
+    }
+    return real()->fcntl(source, F_SETFL, status) < 0 ? -errno : 0;
+}

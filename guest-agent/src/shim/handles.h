@@ -1,0 +1,60 @@
+/* Which of the program's descriptors are AF_VSOCK sockets, and what is known of each.
+ *
+ * Descriptors that dup() made share one handle. The memory of a handle is never given back: it is
+ * used again for another one, so that a thread that reads it while another closes it is safe. */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shim/held.h"
+
+enum handle_state {
+    HANDLE_FRESH,
+    HANDLE_BOUND,
+    HANDLE_LISTENING,
+    HANDLE_CONNECTED,
+    HANDLE_DEVICE, /* /dev/vsock */
+};
+
+struct handle {
+    atomic_uint users; /* descriptors, and threads at work on it; 0: free */
+    struct handle *next_free;
+    enum handle_state state;
+    int other_end; /* of the pair behind a socket that is not connected yet; else -1 */
+    int port_end;  /* of a bound port's pair; -1 */
+    uint32_t local_cid;
+    uint32_t local_port;
+    uint32_t peer_cid;
+    uint32_t peer_port;
+    uint64_t stream;
+    uint64_t connect_timeout_us;
+    uint64_t buffer_sizes[3];    /* what SO_VM_SOCKETS_BUFFER_* was set to */
+    atomic_bool nonblocking;     /* O_NONBLOCK, as far as this program has set it */
+    uint64_t receive_timeout_us; /* SO_RCVTIMEO, SO_SNDTIMEO; 0: none */
+    uint64_t send_timeout_us;
+    struct side sides[2]; /* by enum direction */
+};
+
+#define HANDLE_FDS_MAX 65536
+
+/* After vfork() a child works in its parent's memory, with descriptors of its own: the table is not
+ * to be touched. */
+bool handles_are_borrowed(void);
+
+/* A new handle for this descriptor; NULL: no memory, or the number is too large. */
+struct handle *handle_new(int fd, enum handle_state state);
+/* The handle behind a descriptor, to be given back by handle_put(); NULL: none of ours. */
+struct handle *handle_get(int fd);
+void handle_put(struct handle *handle);
+/* The program has set O_NONBLOCK, by whatever way. */
+void handle_set_nonblocking(int fd, bool nonblocking);
+/* Calls for every handle there is, with one of its descriptors. */
+void handle_each(void (*visit)(struct handle *handle, int fd));
+/* The descriptor is closed, or about to be: it stands for nothing from here on. */
+void handle_forget(int fd);
+/* `to` is a duplicate of `from` now, whatever either stood for. */
+void handle_duplicate(int from, int to);
+/* Puts `source` in the place of every descriptor of this handle, with its flags. */
+int handle_replace(const struct handle *handle, int source);

@@ -1,0 +1,213 @@
+/* The functions that move bytes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+
+#include "shim/address.h"
+#include "shim/held.h"
+#include "shim/real.h"
+#include "shim/transfer.h"
+
+static ssize_t result(struct handle *handle, ssize_t moved)
+{
+    handle_put(handle);
+    if (moved >= 0)
+        return moved;
+    errno = (int)-moved;
+    return -1;
+}
+
+static struct iovec one(const void *bytes, size_t length)
+{
+    return (struct iovec){(void *)(uintptr_t)bytes, length};
+}
+
+/* ---- receiving ---- */
+
+ssize_t recv(int fd, void *bytes, size_t length, int flags)
+{
+    struct handle *handle = handle_get(fd);
+    struct iovec piece = one(bytes, length);
+
+    if (!handle)
+        return real()->recv(fd, bytes, length, flags);
+    return result(handle, transfer_receive(handle, fd, &piece, 1, flags));
+}
+
+ssize_t read(int fd, void *bytes, size_t length)
+{
+    struct handle *handle = handle_get(fd);
+    struct iovec piece = one(bytes, length);
+
+    if (!handle)
+        return real()->read(fd, bytes, length);
+    return result(handle, transfer_receive(handle, fd, &piece, 1, 0));
+}
+
+ssize_t readv(int fd, const struct iovec *pieces, int count)
+{
+    struct handle *handle = handle_get(fd);
+
+    if (!handle)
+        return real()->readv(fd, pieces, count);
+    return result(handle, transfer_receive(handle, fd, pieces, count, 0));
+}
+
+ssize_t recvfrom(int fd, void *bytes, size_t length, int flags, struct sockaddr *from,
+                 socklen_t *size)
+{
+    struct handle *handle = handle_get(fd);
+    struct iovec piece = one(bytes, length);
+
+    if (!handle)
+        return real()->recvfrom(fd, bytes, length, flags, from, size);
+    if (size)
+        *size = 0; /* a connected stream names nobody */
+    return result(handle, transfer_receive(handle, fd, &piece, 1, flags));
+}
+
+/* On a port's socket it is accept() that receives, with control data. */
+ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+{
+    struct handle *handle = handle_get(fd);
+
+    if (!handle)
+        return real()->recvmsg(fd, message, flags);
+    if (handle->state != HANDLE_CONNECTED) {
+        handle_put(handle);
+        return real()->recvmsg(fd, message, flags);
+    }
+    message->msg_namelen = 0;
+    message->msg_controllen = 0;
+    message->msg_flags = 0;
+    return result(handle, transfer_receive(handle, fd, message->msg_iov, (int)message->msg_iovlen,
+                                           flags & ~MSG_CMSG_CLOEXEC));
+}
+
+/* ---- sending ---- */
+
+/* As the kernel: a broken pipe is told by signal, too. */
+static ssize_t send_pieces(struct handle *handle, int fd, const struct iovec *pieces, int count,
+                           int flags)
+{
+    if (handle->state != HANDLE_CONNECTED)
+        return result(handle, -ENOTCONN);
+    return result(handle, transfer_send(handle, fd, pieces, count, flags));
+}
+
+ssize_t send(int fd, const void *bytes, size_t length, int flags)
+{
+    struct handle *handle = handle_get(fd);
+    struct iovec piece = one(bytes, length);
+
+    if (!handle)
+        return real()->send(fd, bytes, length, flags);
+    return send_pieces(handle, fd, &piece, 1, flags);
+}
+
+ssize_t write(int fd, const void *bytes, size_t length)
+{
+    struct handle *handle = handle_get(fd);
+    struct iovec piece = one(bytes, length);
+
+    if (!handle)
+        return real()->write(fd, bytes, length);
+    return send_pieces(handle, fd, &piece, 1, 0);
+}
+
+ssize_t writev(int fd, const struct iovec *pieces, int count)
+{
+    struct handle *handle = handle_get(fd);
+
+    if (!handle)
+        return real()->writev(fd, pieces, count);
+    return send_pieces(handle, fd, pieces, count, 0);
+}
+
+ssize_t sendto(int fd, const void *bytes, size_t length, int flags, const struct sockaddr *to,
+               socklen_t size)
+{
+    struct handle *handle = handle_get(fd);
+    struct iovec piece = one(bytes, length);
+
+    if (!handle)
+        return real()->sendto(fd, bytes, length, flags, to, size);
+    if (to && size)
+        return result(handle, handle->state == HANDLE_CONNECTED ? -EISCONN : -EOPNOTSUPP);
+    return send_pieces(handle, fd, &piece, 1, flags);
+}
+
+/* A socket that is passed to another program goes on by the kernel's ways alone. */
+static void renounce_passed(const struct msghdr *message)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c;
+         c = CMSG_NXTHDR((struct msghdr *)(uintptr_t)message, c)) {
+        size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        for (size_t i = 0; i < count; i++) {
+            struct handle *handle;
+            int fd;
+
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+            handle = handle_get(fd);
+            if (!handle)
+                continue;
+            held_renounce(handle);
+            handle_put(handle);
+        }
+    }
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    struct handle *handle = handle_get(fd);
+
+    if (message->msg_controllen)
+        renounce_passed(message);
+    if (!handle)
+        return real()->sendmsg(fd, message, flags);
+    if (handle->state != HANDLE_CONNECTED || message->msg_controllen) {
+        if (handle->state == HANDLE_CONNECTED)
+            held_renounce(handle);
+        handle_put(handle);
+        return real()->sendmsg(fd, message, flags);
+    }
+    return send_pieces(handle, fd, message->msg_iov, (int)message->msg_iovlen, flags);
+}
+
+/* ---- what only the kernel can do ---- */
+
+static void renounce(int fd)
+{
+    struct handle *handle = handle_get(fd);
+
+    if (!handle)
+        return;
+    held_renounce(handle);
+    handle_put(handle);
+}
+
+ssize_t sendfile(int out, int in, off_t *offset, size_t count)
+{
+    renounce(out);
+    return real()->sendfile(out, in, offset, count);
+}
+
+ssize_t sendfile64(int out, int in, off_t *offset, size_t count) __attribute__((alias("sendfile")));
+
+ssize_t splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t length, unsigned flags)
+{
+    renounce(in);
+    renounce(out);
+    return real()->splice(in, in_offset, out, out_offset, length, flags);
+}
+
+int shutdown(int fd, int how)
+{
+    renounce(fd);
+    return real()->shutdown(fd, how);
+}

@@ -1,0 +1,222 @@
+/* Asking about a socket: its addresses, its options, this domain's id. */
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
+
+#include "shim/address.h"
+#include "shim/ask.h"
+#include "shim/handles.h"
+#include "shim/held.h"
+#include "shim/real.h"
+
+#define ASK_PATIENCE_US 5000000u
+
+static int fail(int error)
+{
+    errno = -error;
+    return -1;
+}
+
+int getsockname(int fd, struct sockaddr *address, socklen_t *length)
+{
+    struct handle *handle = handle_get(fd);
+
+    if (!handle)
+        return real()->getsockname(fd, address, length);
+    address_write(address, length, handle->local_cid, handle->local_port);
+    handle_put(handle);
+    return 0;
+}
+
+int getpeername(int fd, struct sockaddr *address, socklen_t *length)
+{
+    struct handle *handle = handle_get(fd);
+    bool connected;
+
+    if (!handle)
+        return real()->getpeername(fd, address, length);
+    connected = handle->state == HANDLE_CONNECTED;
+    if (connected)
+        address_write(address, length, handle->peer_cid, handle->peer_port);
+    handle_put(handle);
+    return connected ? 0 : fail(-ENOTCONN);
+}
+
+/* ---- options ---- */
+
+static int give(void *value, socklen_t *length, const void *from, socklen_t size)
+{
+    if (*length < size)
+        return -EINVAL;
+    memcpy(value, from, size);
+    *length = size;
+    return 0;
+}
+
+static int get_vm_option(const struct handle *handle, int name, void *value, socklen_t *length)
+{
+    struct timeval timeout = {.tv_sec = (time_t)(handle->connect_timeout_us / 1000000u),
+                              .tv_usec = (suseconds_t)(handle->connect_timeout_us % 1000000u)};
+
+    switch (name) {
+    case SO_VM_SOCKETS_BUFFER_SIZE:
+    case SO_VM_SOCKETS_BUFFER_MIN_SIZE:
+    case SO_VM_SOCKETS_BUFFER_MAX_SIZE:
+        return give(value, length, &handle->buffer_sizes[name], sizeof(handle->buffer_sizes[name]));
+    case SO_VM_SOCKETS_CONNECT_TIMEOUT_NEW:
+    case SO_VM_SOCKETS_CONNECT_TIMEOUT_OLD:
+        return give(value, length, &timeout, sizeof(timeout));
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+static int get_socket_option(int fd, int name, void *value, socklen_t *length)
+{
+    int domain = AF_VSOCK;
+
+    if (name == SO_DOMAIN)
+        return give(value, length, &domain, sizeof(domain));
+    return real()->getsockopt(fd, SOL_SOCKET, name, value, length) < 0 ? -errno : 0;
+}
+
+int getsockopt(int fd, int level, int name, void *value, socklen_t *length)
+{
+    struct handle *handle = handle_get(fd);
+    int error = -ENOPROTOOPT;
+
+    if (!handle)
+        return real()->getsockopt(fd, level, name, value, length);
+    if (level == AF_VSOCK)
+        error = get_vm_option(handle, name, value, length);
+    else if (level == SOL_SOCKET)
+        error = get_socket_option(fd, name, value, length);
+    handle_put(handle);
+    return error ? fail(error) : 0;
+}
+
+static int set_timeout(struct handle *handle, const void *value, socklen_t length)
+{
+    struct timeval timeout;
+
+    if (length < sizeof(timeout))
+        return -EINVAL;
+    memcpy(&timeout, value, sizeof(timeout));
+    if (timeout.tv_sec < 0 || timeout.tv_usec < 0 || timeout.tv_usec >= 1000000)
+        return -EDOM;
+    if (timeout.tv_sec || timeout.tv_usec) /* zero means the default, as in the kernel */
+        handle->connect_timeout_us =
+            (uint64_t)timeout.tv_sec * 1000000u + (uint64_t)timeout.tv_usec;
+    return 0;
+}
+
+static int set_vm_option(struct handle *handle, int name, const void *value, socklen_t length)
+{
+    switch (name) {
+    case SO_VM_SOCKETS_BUFFER_SIZE:
+    case SO_VM_SOCKETS_BUFFER_MIN_SIZE:
+    case SO_VM_SOCKETS_BUFFER_MAX_SIZE:
+        if (length < sizeof(uint64_t))
+            return -EINVAL;
+        memcpy(&handle->buffer_sizes[name], value, sizeof(uint64_t));
+        return 0;
+    case SO_VM_SOCKETS_CONNECT_TIMEOUT_NEW:
+    case SO_VM_SOCKETS_CONNECT_TIMEOUT_OLD:
+        return set_timeout(handle, value, length);
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+static uint64_t timeout_of(int fd, int name)
+{
+    struct timeval timeout = {0};
+    socklen_t length = sizeof(timeout);
+
+    real()->getsockopt(fd, SOL_SOCKET, name, &timeout, &length);
+    return (uint64_t)timeout.tv_sec * 1000000u + (uint64_t)timeout.tv_usec;
+}
+
+/* The kernel keeps them, and says what it has made of them. */
+static int set_socket_option(int fd, struct handle *handle, int name, const void *value,
+                             socklen_t length)
+{
+    if (real()->setsockopt(fd, SOL_SOCKET, name, value, length) < 0)
+        return -errno;
+    if (name == SO_RCVTIMEO)
+        handle->receive_timeout_us = timeout_of(fd, SO_RCVTIMEO);
+    if (name == SO_SNDTIMEO)
+        handle->send_timeout_us = timeout_of(fd, SO_SNDTIMEO);
+    return 0;
+}
+
+int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+{
+    struct handle *handle = handle_get(fd);
+    int error = -ENOPROTOOPT;
+
+    if (!handle)
+        return real()->setsockopt(fd, level, name, value, length);
+    if (level == AF_VSOCK)
+        error = set_vm_option(handle, name, value, length);
+    else if (level == SOL_SOCKET)
+        error = set_socket_option(fd, handle, name, value, length);
+    handle_put(handle);
+    return error ? fail(error) : 0;
+}
+
+static int tell_cid(uint32_t *cid)
+{
+    struct shim_request request = {.type = SHIM_WHOAMI};
+    struct shim_answer answer;
+    int error = ask(&request, -1, ASK_PATIENCE_US, &answer);
+
+    if (!error)
+        *cid = answer.cid;
+    return error;
+}
+
+/* What lies in the ring is not in the socket. */
+static int tell_readable(struct handle *handle, int fd, int *count)
+{
+    struct held *held = held_get(handle, RECEIVING);
+    ssize_t readable = held && held->drained ? direct_readable(&held->ends) : -EREMOTE;
+
+    if (readable < 0)
+        return real()->ioctl(fd, FIONREAD, count) < 0 ? -errno : 0;
+    *count = (int)readable;
+    return 0;
+}
+
+static int control(struct handle *handle, int fd, unsigned long request, void *argument)
+{
+    switch (request) {
+    case IOCTL_VM_SOCKETS_GET_LOCAL_CID:
+        return tell_cid(argument);
+    case FIONREAD:
+        return tell_readable(handle, fd, argument);
+    case FIONBIO:
+        handle->nonblocking = *(int *)argument != 0;
+        break;
+    }
+    return real()->ioctl(fd, request, argument) < 0 ? -errno : 0;
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+    struct handle *handle = handle_get(fd);
+    va_list arguments;
+    void *argument;
+    int error;
+
+    va_start(arguments, request);
+    argument = va_arg(arguments, void *);
+    va_end(arguments);
+    if (!handle)
+        return real()->ioctl(fd, request, argument);
+    error = control(handle, fd, request, argument);
+    handle_put(handle);
+    return error ? fail(error) : 0;
+}

@@ -1,0 +1,267 @@
+#include "shim/transfer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/clock.h"
+#include "shim/real.h"
+#include "shim/wait.h"
+
+/* Where a transfer is in the caller's pieces. */
+struct cursor {
+    const struct iovec *pieces;
+    int count;
+    size_t offset; /* in the first one */
+    size_t moved;
+};
+
+static struct cursor cursor_at(const struct iovec *pieces, int count)
+{
+    return (struct cursor){.pieces = pieces, .count = count};
+}
+
+/* The next stretch of memory; empty at the end. */
+static struct iovec cursor_next(struct cursor *cursor)
+{
+    while (cursor->count && cursor->offset == cursor->pieces->iov_len) {
+        cursor->pieces++;
+        cursor->count--;
+        cursor->offset = 0;
+    }
+    if (!cursor->count)
+        return (struct iovec){0};
+    return (struct iovec){(char *)cursor->pieces->iov_base + cursor->offset,
+                          cursor->pieces->iov_len - cursor->offset};
+}
+
+static void cursor_advance(struct cursor *cursor, size_t length)
+{
+    cursor->offset += length;
+    cursor->moved += length;
+}
+
+static ssize_t conclude(const struct cursor *cursor, int error)
+{
+    return cursor->moved ? (ssize_t)cursor->moved : error;
+}
+
+/* Another process may have changed it behind our back: asked again before there is a sleep. */
+static bool may_wait(const struct handle *handle, int fd, int flags)
+{
+    if (flags & MSG_DONTWAIT || handle->nonblocking)
+        return false;
+    return !(real()->fcntl(fd, F_GETFL) & O_NONBLOCK);
+}
+
+static uint64_t deadline(uint64_t timeout_us)
+{
+    return timeout_us ? clock_now_us() + timeout_us : UINT64_MAX;
+}
+
+/* ---- by the socket ---- */
+
+static ssize_t socket_receive(int fd, struct cursor *cursor, int flags)
+{
+    struct iovec piece = cursor_next(cursor);
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+    ssize_t got;
+
+    if (!cursor->offset) {
+        message.msg_iov = (struct iovec *)(uintptr_t)cursor->pieces;
+        message.msg_iovlen = (size_t)cursor->count;
+    }
+    got = real()->recvmsg(fd, &message, flags);
+    return got < 0 ? conclude(cursor, -errno) : got + (ssize_t)cursor->moved;
+}
+
+/* What is left of the pieces, one after the other: as much as the kernel takes. */
+static ssize_t socket_send(int fd, struct cursor *cursor, int flags)
+{
+    struct iovec piece;
+
+    if (!cursor->moved) {
+        struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)cursor->pieces,
+                                 .msg_iovlen = (size_t)cursor->count};
+        ssize_t put = real()->sendmsg(fd, &message, flags);
+
+        return put < 0 ? -errno : put;
+    }
+    while ((piece = cursor_next(cursor)).iov_len) {
+        ssize_t put = real()->send(fd, piece.iov_base, piece.iov_len, flags);
+
+        if (put < 0)
+            return conclude(cursor, -errno);
+        cursor_advance(cursor, (size_t)put);
+    }
+    return (ssize_t)cursor->moved;
+}
+
+/* ---- receiving ---- */
+
+/* What the agent had put into the socket before it gave the ends away comes first. Nonzero: that
+ * is the result. */
+static ssize_t drain_socket(struct held *held, int fd, struct cursor *cursor, int flags)
+{
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)cursor->pieces,
+                             .msg_iovlen = (size_t)cursor->count};
+    ssize_t got;
+
+    if (held->drained)
+        return -EAGAIN;
+    got = real()->recvmsg(fd, &message, (flags | MSG_DONTWAIT) & ~MSG_WAITALL);
+    if (got < 0 && errno == EAGAIN)
+        held->drained = true;
+    return got < 0 ? -errno : got;
+}
+
+static ssize_t take_some(struct held *held, struct cursor *cursor, int flags)
+{
+    struct iovec piece = cursor_next(cursor);
+    bool kick = false;
+    ssize_t got;
+
+    if (flags & MSG_PEEK)
+        got = direct_peek(&held->ends, piece.iov_base, piece.iov_len);
+    else
+        got = direct_get(&held->ends, piece.iov_base, piece.iov_len, &kick);
+    if (kick)
+        held_kick(held);
+    if (got > 0)
+        cursor_advance(cursor, (size_t)got);
+    return got;
+}
+
+static bool satisfied(struct cursor *cursor, int flags)
+{
+    return cursor->moved &&
+           (!(flags & MSG_WAITALL) || flags & MSG_PEEK || !cursor_next(cursor).iov_len);
+}
+
+static ssize_t ring_receive(struct handle *handle, struct held *held, int fd, struct cursor *cursor,
+                            int flags)
+{
+    uint64_t until_us = 0;
+
+    for (;;) {
+        ssize_t got = take_some(held, cursor, flags);
+        int error = 0;
+
+        if (got > 0 && !satisfied(cursor, flags))
+            continue;
+        if (satisfied(cursor, flags) && got != -EREMOTE && got != -EIO)
+            return (ssize_t)cursor->moved;
+        if (got != -EAGAIN) {
+            held_give_back(handle, RECEIVING, held);
+            return satisfied(cursor, flags) ? (ssize_t)cursor->moved : -EREMOTE;
+        }
+        if (!may_wait(handle, fd, flags))
+            return conclude(cursor, -EAGAIN);
+        until_us = until_us ? until_us : deadline(handle->receive_timeout_us);
+        error = wait_ring(held, RECEIVING, until_us);
+        if (error)
+            return conclude(cursor, error);
+    }
+}
+
+static bool nothing_asked(const struct iovec *pieces, int count)
+{
+    size_t length = 0;
+
+    for (int i = 0; i < count; i++)
+        length += pieces[i].iov_len;
+    return !length;
+}
+
+static ssize_t receive_once(struct handle *handle, int fd, struct cursor *cursor, int flags)
+{
+    struct held *held = held_enter(handle, RECEIVING);
+    ssize_t got;
+
+    if (!held) {
+        got = socket_receive(fd, cursor, flags);
+        held_leave(handle, RECEIVING);
+        return got;
+    }
+    got = drain_socket(held, fd, cursor, flags);
+    return got == -EAGAIN ? ring_receive(handle, held, fd, cursor, flags) : got;
+}
+
+ssize_t transfer_receive(struct handle *handle, int fd, const struct iovec *pieces, int count,
+                         int flags)
+{
+    struct cursor cursor = cursor_at(pieces, count);
+    ssize_t got;
+
+    if (nothing_asked(pieces, count) || flags & (MSG_OOB | MSG_ERRQUEUE | MSG_TRUNC))
+        return socket_receive(fd, &cursor, flags);
+    do
+        got = receive_once(handle, fd, &cursor, flags);
+    while (got == -EREMOTE);
+    return got;
+}
+
+/* ---- sending ---- */
+
+static ssize_t give_some(struct held *held, struct cursor *cursor)
+{
+    struct iovec piece = cursor_next(cursor);
+    bool kick = false;
+    ssize_t put = direct_put(&held->ends, piece.iov_base, piece.iov_len, &kick);
+
+    if (kick)
+        held_kick(held);
+    if (put > 0)
+        cursor_advance(cursor, (size_t)put);
+    return put;
+}
+
+static ssize_t ring_send(struct handle *handle, struct held *held, int fd, struct cursor *cursor,
+                         int flags)
+{
+    uint64_t until_us = 0;
+
+    while (cursor_next(cursor).iov_len) {
+        ssize_t put = give_some(held, cursor);
+        int error;
+
+        if (put > 0)
+            continue;
+        if (put != -EAGAIN) {
+            held_give_back(handle, SENDING, held);
+            return -EREMOTE;
+        }
+        if (!may_wait(handle, fd, flags))
+            return conclude(cursor, -EAGAIN);
+        until_us = until_us ? until_us : deadline(handle->send_timeout_us);
+        error = wait_ring(held, SENDING, until_us);
+        if (error)
+            return conclude(cursor, error);
+    }
+    return (ssize_t)cursor->moved;
+}
+
+static ssize_t send_once(struct handle *handle, int fd, struct cursor *cursor, int flags)
+{
+    struct held *held = held_enter(handle, SENDING);
+    ssize_t put;
+
+    if (held)
+        return ring_send(handle, held, fd, cursor, flags);
+    put = socket_send(fd, cursor, flags);
+    held_leave(handle, SENDING);
+    return put;
+}
+
+ssize_t transfer_send(struct handle *handle, int fd, const struct iovec *pieces, int count,
+                      int flags)
+{
+    struct cursor cursor = cursor_at(pieces, count);
+    ssize_t put;
+
+    if (nothing_asked(pieces, count) || flags & MSG_OOB)
+        return socket_send(fd, &cursor, flags);
+    do
+        put = send_once(handle, fd, &cursor, flags);
+    while (put == -EREMOTE);
+    return put;
+}

@@ -1,0 +1,183 @@
+"""Direct mode: the programs hold their rings themselves. Every byte is checked by offset."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+
+import pytest
+from agents import Pair, wait_until
+from shimmed import FLOW, Program, await_direct, program, started
+
+PORT = 6000
+
+
+@pytest.fixture
+def on_shm(pair: Pair) -> Pair:
+    pair.region = pair.make_region()
+    pair.attach(pair.region)
+    pair.hand_over("shm")
+    return pair
+
+
+@contextlib.contextmanager
+def flow(pair: Pair, port: int = PORT) -> Iterator[tuple[Program, Program]]:
+    """A stream with both directions at full speed, from g1 to g2."""
+    with started(Program(pair.g2, str(FLOW), "listen", str(port))) as server:
+        assert server.line() == "listening"
+        with started(Program(pair.g1, str(FLOW), "connect", "4", str(port))) as client:
+            assert (client.line(), server.line()) == ("connected", "connected")
+            yield client, server
+
+
+def finish(client: Program, server: Program) -> None:
+    """Both stop sending, and have what the other sent."""
+    client.go_on()
+    server.go_on()
+    ours, theirs = client.end().split(), server.end().split()
+    assert (ours[0], theirs[0]) == ("sent", "sent"), (ours, theirs)
+    assert (ours[1], theirs[1]) == (theirs[3], ours[3])
+
+
+def test_rings_are_held_by_their_programs(on_shm: Pair) -> None:
+    with flow(on_shm) as (client, server):
+        await_direct(on_shm.g1)
+        await_direct(on_shm.g2)
+        finish(client, server)
+    wait_until(lambda: not on_shm.g1.streams(), "the stream ends")
+
+
+def test_handovers_take_the_rings_back(on_shm: Pair) -> None:
+    with flow(on_shm) as (client, server), flow(on_shm, PORT + 1) as (client2, server2):
+        for by in (on_shm.g1, on_shm.g2, on_shm.g1):
+            await_direct(on_shm.g1, 2)
+            await_direct(on_shm.g2, 2)
+            on_shm.hand_over("tcp", by)
+            assert not any(stream["direct"] for stream in on_shm.g1.streams())
+            on_shm.attach(on_shm.make_region())
+            on_shm.hand_over("shm", by)
+        finish(client, server)
+        finish(client2, server2)
+
+
+def test_a_broken_connection_takes_the_rings_back(on_shm: Pair) -> None:
+    with flow(on_shm) as (client, server):
+        for _ in range(3):
+            await_direct(on_shm.g1)
+            on_shm.proxy.cut()
+            wait_until(lambda: on_shm.g1.link()["state"] == "up", "the link is up again")
+        finish(client, server)
+
+
+@pytest.mark.parametrize("who", [0, 1])
+def test_a_program_is_killed(on_shm: Pair, who: int) -> None:
+    with flow(on_shm) as ends:
+        await_direct(on_shm.g1)
+        await_direct(on_shm.g2)
+        ends[who].process.send_signal(signal.SIGKILL)
+        ends[1 - who].end()  # it hears of it, by an end or an error
+    wait_until(lambda: not on_shm.g1.streams() and not on_shm.g2.streams(), "the stream ends")
+    with flow(on_shm) as (client, server):
+        finish(client, server)
+
+
+def test_a_region_that_vanishes(on_shm: Pair) -> None:
+    """Bytes that lay in it may be gone: then the stream ends, and never with wrong bytes."""
+    with flow(on_shm) as (client, server):
+        await_direct(on_shm.g1)
+        path = on_shm.region[0]
+        with path.open("r+b") as file:
+            file.write(bytes(4096))
+        for agent in (on_shm.g1, on_shm.g2):
+            wait_until(lambda a=agent: a.link()["path"] == "tcp", "the link goes on by tcp")
+        client.go_on()
+        server.go_on()
+        for said in (client.line(), server.line()):
+            assert said.startswith("sent ") or "failed" in said, said
+
+
+PING = """
+one = end(4, 6000)
+for number in range(2000): one.sendall(b"%08d" % number); assert one.recv(8) == b"%08d" % number
+say("done"); sys.stdin.read()
+for number in range(20): one.sendall(b"%08d" % number); assert one.recv(8) == b"%08d" % number
+say("again")
+"""
+PONG = """
+s = listener(6000); say("listening"); one, _ = s.accept()
+while data := one.recv(8, socket.MSG_WAITALL): one.sendall(data)
+"""
+
+
+def test_an_idle_stream_costs_nothing_and_wakes_up(on_shm: Pair) -> None:
+    with program(on_shm.g2, PONG) as server:
+        assert server.line() == "listening"
+        with program(on_shm.g1, PING) as client:
+            assert client.line() == "done"
+            await_direct(on_shm.g1)
+            before = on_shm.g1.cpu_s() + on_shm.g2.cpu_s()
+            kicks = on_shm.g1.link()["kicks_sent"]
+            wait_until(lambda: on_shm.g1.call("hello")["uptime_ms"] > 3000, "some time passes")
+            assert on_shm.g1.cpu_s() + on_shm.g2.cpu_s() - before < 0.5
+            assert on_shm.g1.link()["kicks_sent"] - kicks < 50
+            client.go_on()
+            assert client.line() == "again"
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        "select.select([one], [], [])",
+        "p = select.epoll(); p.register(one, select.EPOLLIN); p.poll()",
+        "p = select.poll(); p.register(one, select.POLLIN); p.poll()",
+        "p = select.poll(); p.register(one, 1); p.register(0, 0); p.poll()",
+    ],
+)
+def test_ways_to_wait(on_shm: Pair, wait: str) -> None:
+    """A stream in direct mode can be waited for by every way the kernel has."""
+    code = f"""
+one = end(4, 6000)
+for number in range(50): one.sendall(b"%08d" % number); assert one.recv(8) == b"%08d" % number
+for number in range(50): one.sendall(b"%08d" % number); {wait}; assert one.recv(8)
+say("done")
+"""
+    with program(on_shm.g2, PONG) as server:
+        assert server.line() == "listening"
+        with program(on_shm.g1, code) as client:
+            assert client.line() == "done"
+
+
+def test_a_reader_that_the_shim_does_not_see(on_shm: Pair) -> None:
+    """A stream that was direct is read by a program without the shim: nothing is lost."""
+    code = """
+import subprocess
+one = end(4, 6000)
+for number in range(50): one.sendall(b"%08d" % number); assert one.recv(8) == b"%08d" % number
+one.sendall(b"to a child")
+told = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
+done = subprocess.run(["head", "-c", "8"], stdin=one.fileno(), stdout=-1, env=told)
+say(done.stdout)
+"""
+    with program(on_shm.g2, PONG) as server:
+        assert server.line() == "listening"
+        with program(on_shm.g1, code) as client:
+            assert client.line() == "b'to a chi'"
+
+
+def test_a_timeout_is_kept(on_shm: Pair) -> None:
+    code = """
+import ctypes, struct
+one = end(4, 6000)
+for number in range(50): one.sendall(b"%08d" % number); assert one.recv(8) == b"%08d" % number
+ctypes.CDLL(None).setsockopt(one.fileno(), 1, 20, struct.pack("qq", 0, 50000), 16)
+try: one.recv(8)
+except BlockingIOError: say("would block")
+one.setblocking(False)
+try: one.recv(8)
+except BlockingIOError: say("would block")
+"""
+    with program(on_shm.g2, PONG) as server:
+        assert server.line() == "listening"
+        with program(on_shm.g1, code) as client:
+            assert (client.line(), client.line()) == ("would block", "would block")
