@@ -64,6 +64,7 @@ class OpenStream(Answer):
     path: PathName
     sent: Count
     received: Count
+    direct: bool = False
     longest_stall_ms: Milliseconds = 0.0
 
 
