@@ -138,7 +138,7 @@ def test_ways_to_wait(on_shm: Pair, wait: str) -> None:
     """A stream in direct mode can be waited for by every way the kernel has."""
     code = f"""
 one = end(4, 6000)
-for number in range(50): one.sendall(b"%08d" % number); assert one.recv(8) == b"%08d" % number
+for number in range(1000): one.sendall(b"%08d" % number); assert one.recv(8) == b"%08d" % number
 for number in range(50): one.sendall(b"%08d" % number); {wait}; assert one.recv(8)
 say("done")
 """
@@ -153,7 +153,7 @@ def test_a_reader_that_the_shim_does_not_see(on_shm: Pair) -> None:
     code = """
 import subprocess
 one = end(4, 6000)
-for number in range(50): one.sendall(b"%08d" % number); assert one.recv(8) == b"%08d" % number
+for number in range(1000): one.sendall(b"%08d" % number); assert one.recv(8) == b"%08d" % number
 one.sendall(b"to a child")
 told = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
 done = subprocess.run(["head", "-c", "8"], stdin=one.fileno(), stdout=-1, env=told)
@@ -169,7 +169,7 @@ def test_a_timeout_is_kept(on_shm: Pair) -> None:
     code = """
 import ctypes, struct
 one = end(4, 6000)
-for number in range(50): one.sendall(b"%08d" % number); assert one.recv(8) == b"%08d" % number
+for number in range(1000): one.sendall(b"%08d" % number); assert one.recv(8) == b"%08d" % number
 ctypes.CDLL(None).setsockopt(one.fileno(), 1, 20, struct.pack("qq", 0, 50000), 16)
 try: one.recv(8)
 except BlockingIOError: say("would block")
@@ -181,3 +181,22 @@ except BlockingIOError: say("would block")
         assert server.line() == "listening"
         with program(on_shm.g1, code) as client:
             assert (client.line(), client.line()) == ("would block", "would block")
+
+
+def test_the_agent_is_killed(on_shm: Pair) -> None:
+    """Nobody would ever wake the program: it finds out by itself, and does not hang."""
+    code = """
+one = end(4, 6000)
+for number in range(1000): one.sendall(b"%08d" % number); assert one.recv(8) == b"%08d" % number
+say("waiting")
+try: say(one.recv(8))
+except OSError as error: say(error.strerror)
+"""
+    with program(on_shm.g2, PONG) as server:
+        assert server.line() == "listening"
+        with program(on_shm.g1, code) as client:
+            assert client.line() == "waiting"
+            await_direct(on_shm.g1)
+            on_shm.g1.process.kill()
+            on_shm.g1.process.wait()
+            assert client.line() in ("b''", "Connection reset by peer")

@@ -193,7 +193,7 @@ static void await_agent(struct held *held, enum direction direction)
     struct direct_end *end = direction == SENDING ? &page->tx : &page->rx;
     uint64_t until_us = clock_now_us() + GIVE_BACK_US;
 
-    while (clock_now_us() < until_us) {
+    while (!held->orphaned && clock_now_us() < until_us) {
         uint32_t seen = __atomic_load_n(&end->wake, __ATOMIC_ACQUIRE);
 
         if (!__atomic_load_n(&end->holder, __ATOMIC_ACQUIRE) && !end->turn)

@@ -16,6 +16,7 @@ enum direction { SENDING, RECEIVING };
 struct held {
     struct direct ends;
     int kick;       /* an eventfd of the agent's */
+    bool orphaned;  /* the agent has died, and with it the stream */
     bool drained;   /* receiving: what came by the socket before has been read */
     unsigned spins; /* how long it pays to look before sleeping */
     struct held *older;

@@ -66,8 +66,9 @@ static int poll_one(struct held *const held[2], struct pollfd *fd, uint64_t unti
             return ready;
         if (in == out || !held[direction])
             return -EREMOTE;
-        if (wait_ring(held[direction], direction, until_us) == -EINTR)
-            return -EINTR;
+        ready = wait_ring(held[direction], fd->fd, direction, until_us);
+        if (ready == -EINTR || ready == -EREMOTE)
+            return ready;
     }
 }
 

@@ -45,6 +45,12 @@ static ssize_t conclude(const struct cursor *cursor, int error)
     return cursor->moved ? (ssize_t)cursor->moved : error;
 }
 
+/* After a wait that is over; one that nobody would have ended goes on by the socket. */
+static ssize_t conclude_wait(const struct cursor *cursor, int error)
+{
+    return error == -EREMOTE ? error : conclude(cursor, error);
+}
+
 /* Another process may have changed it behind our back: asked again before there is a sleep. */
 static bool may_wait(const struct handle *handle, int fd, int flags)
 {
@@ -157,9 +163,11 @@ static ssize_t ring_receive(struct handle *handle, struct held *held, int fd, st
         if (!may_wait(handle, fd, flags))
             return conclude(cursor, -EAGAIN);
         until_us = until_us ? until_us : deadline(handle->receive_timeout_us);
-        error = wait_ring(held, RECEIVING, until_us);
+        error = wait_ring(held, fd, RECEIVING, until_us);
+        if (error == -EREMOTE)
+            held_give_back(handle, RECEIVING, held);
         if (error)
-            return conclude(cursor, error);
+            return conclude_wait(cursor, error);
     }
 }
 
@@ -233,9 +241,11 @@ static ssize_t ring_send(struct handle *handle, struct held *held, int fd, struc
         if (!may_wait(handle, fd, flags))
             return conclude(cursor, -EAGAIN);
         until_us = until_us ? until_us : deadline(handle->send_timeout_us);
-        error = wait_ring(held, SENDING, until_us);
+        error = wait_ring(held, fd, SENDING, until_us);
+        if (error == -EREMOTE)
+            held_give_back(handle, SENDING, held);
         if (error)
-            return conclude(cursor, error);
+            return conclude_wait(cursor, error);
     }
     return (ssize_t)cursor->moved;
 }

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/turn.h"
+#include "shim/real.h"
 
 #define SPINS_MIN 64u
 #define SPINS_MAX 20000u
@@ -46,7 +47,15 @@ static bool a_handler_interrupts(void)
     return false;
 }
 
-static int sleep_until(struct held *held, enum direction direction, uint64_t until_us)
+/* The other end of the socket is the agent's: it has died, or has ended the stream. */
+static bool hung_up(int fd)
+{
+    struct pollfd asked = {.fd = fd, .events = POLLRDHUP};
+
+    return real()->poll(&asked, 1, 0) > 0;
+}
+
+static int sleep_until(struct held *held, int fd, enum direction direction, uint64_t until_us)
 {
     struct direct *ends = &held->ends;
     struct direct_end *end = direction == RECEIVING ? &ends->page->rx : &ends->page->tx;
@@ -61,10 +70,14 @@ static int sleep_until(struct held *held, enum direction direction, uint64_t unt
         return 0;
     error = turn_sleep(&end->wake, seen, left_us < SLEEP_MAX_US ? left_us : SLEEP_MAX_US);
     direct_awake(end);
+    if (seen == __atomic_load_n(&end->wake, __ATOMIC_ACQUIRE) && hung_up(fd)) {
+        held->orphaned = true;
+        return -EREMOTE;
+    }
     return error && a_handler_interrupts() ? -EINTR : 0;
 }
 
-int wait_ring(struct held *held, enum direction direction, uint64_t until_us)
+int wait_ring(struct held *held, int fd, enum direction direction, uint64_t until_us)
 {
-    return spin(held, direction) ? 0 : sleep_until(held, direction, until_us);
+    return spin(held, direction) ? 0 : sleep_until(held, fd, direction, until_us);
 }
