@@ -11,6 +11,7 @@ from harness.cli.progress import Progress
 from harness.cli.signals import stop_at_first_signal
 from harness.cli.terminal import converse
 from harness.events import EventLog
+from harness.model.migration_mode import limited_to
 
 
 def execute(testbed: str, guest: str, argv: list[str], within: float) -> int:
@@ -30,7 +31,7 @@ def migrate(testbed: str, guest: str, to: str, bandwidth_mib: int) -> None:
         progress = Progress(terminal)
         progress.watch(events)
         try:
-            moved = running.migrate(guest, to, bandwidth_mib=bandwidth_mib)
+            moved = running.migrate(guest, to, mode=limited_to(bandwidth_mib))
         finally:
             progress.stop()
     terminal.print(show.migrations((moved,)))

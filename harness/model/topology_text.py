@@ -1,9 +1,9 @@
-"""Topology from YAML text, with errors that name the line and the nearest valid word."""
+"""Models from YAML text, with errors that name the line and the nearest valid word."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -14,6 +14,7 @@ from harness.model.topology import Topology
 from harness.model.words import hint
 
 Path = tuple[str | int, ...]
+M = TypeVar("M", bound=BaseModel)
 MAX_CHARACTERS = 1 << 16
 MAX_DEPTH = 8
 MAX_PROBLEMS = 5
@@ -21,24 +22,30 @@ NATIVE = ("int", "float", "bool", "null")  # what else YAML knows, dates above a
 
 
 def parse(text: str, source: str) -> Topology:
-    """A topology from `text`; `source` is the file's name, for messages.
+    """A topology from `text`; `source` is the file's name, for messages. Raises UsageError."""
+    return parse_as(Topology, text, source)
+
+
+def parse_as(model: type[M], text: str, source: str) -> M:
+    """What `model` describes, from `text`; `source` is the file's name, for messages.
 
     Raises UsageError with ``source:line`` for everything that is wrong with it. Aliases and tags
-    are refused: a topology has no use for them, and small files can grow huge by them.
+    are refused: such a file has no use for them, and small ones can grow huge by them.
     """
+    kind = model.__name__.lower()
     if len(text) > MAX_CHARACTERS:
         why = f"it has more than {MAX_CHARACTERS} characters"
-        raise UsageError("this is too long for a topology", where=f"{source}:1", why=why)
+        raise UsageError(f"this is too long for a {kind}", where=f"{source}:1", why=why)
     lines: dict[Path, int] = {}
-    root = _compose(text, source)
+    root = _compose(text, source, model)
     _index(root, (), lines, source)
     try:
-        return Topology.model_validate(_plain(root, source))
+        return model.model_validate(_plain(root, source))
     except ValidationError as error:
-        raise _explain(error, lines, source) from None
+        raise _explain(error, lines, source, model) from None
 
 
-def _compose(text: str, source: str) -> MappingNode:
+def _compose(text: str, source: str, model: type[BaseModel]) -> MappingNode:
     """The tree of a text that is YAML, and of the plain kind."""
     try:
         _refuse_cleverness(text, source)
@@ -50,8 +57,8 @@ def _compose(text: str, source: str) -> MappingNode:
         problem = str(getattr(error, "problem", None) or error)
         raise UsageError("this is not YAML", where=f"{source}:{line + 1}", why=problem) from None
     if not isinstance(root, MappingNode):
-        keys = ", ".join(Topology.model_fields)
-        raise UsageError(f"a topology is a mapping with {keys}", where=f"{source}:1")
+        keys, kind = ", ".join(model.model_fields), model.__name__.lower()
+        raise UsageError(f"a {kind} is a mapping with {keys}", where=f"{source}:1")
     return root
 
 
@@ -71,18 +78,18 @@ def _plain(node: Node, source: str) -> object:
 
 
 def _refuse_cleverness(text: str, source: str) -> None:
-    """Aliases, tags, keys that are no words, and nesting deeper than any topology."""
+    """Aliases, tags, keys that are no words, and nesting deeper than any model."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         where = f"{source}:{event.start_mark.line + 1 if event.start_mark else 1}"
         if isinstance(event, yaml.AliasEvent):
-            raise UsageError("aliases (*name) are not for topologies", where=where)
+            raise UsageError("aliases (*name) are not for files like this", where=where)
         if tag := getattr(event, "tag", None):
-            raise UsageError(f"tags ({tag}) are not for topologies", where=where)
+            raise UsageError(f"tags ({tag}) are not for files like this", where=where)
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
-            raise UsageError("this is nested too deeply for a topology", where=where)
+            raise UsageError("this is nested too deeply", where=where)
 
 
 def _index(node: Node, path: Path, lines: dict[Path, int], source: str) -> None:
@@ -112,20 +119,24 @@ def _note_key(key: Node, path: Path, lines: dict[Path, int], source: str) -> Pat
     return here
 
 
-def _explain(error: ValidationError, lines: dict[Path, int], source: str) -> UsageError:
-    problems = [_sentence(detail, lines, source) for detail in error.errors()]
+def _explain(
+    error: ValidationError, lines: dict[Path, int], source: str, model: type[BaseModel]
+) -> UsageError:
+    problems = [_sentence(detail, lines, source, model) for detail in error.errors()]
     where, what = problems[0]
     more = [f"{place}: {text}" for place, text in problems[1:MAX_PROBLEMS]]
     return UsageError(what, where=where, why="also " + "; ".join(more) if more else "")
 
 
-def _sentence(detail: Any, lines: dict[Path, int], source: str) -> tuple[str, str]:
+def _sentence(
+    detail: Any, lines: dict[Path, int], source: str, model: type[BaseModel]
+) -> tuple[str, str]:
     path: Path = tuple(part for part in detail["loc"] if part != "[key]")
     message = str(detail["msg"]).removeprefix("Value error, ")
     head = message.partition(":")[0].split(".")
     named = tuple(int(part) if part.isdecimal() else part for part in head)
     if detail["type"] == "extra_forbidden":
-        message = _unknown_key(path)
+        message = _unknown_key(path, model)
     elif detail["type"] == "literal_error":
         message = f"{'.'.join(map(str, path))}: {_unknown_word(detail)}"
     elif named in lines:
@@ -143,8 +154,8 @@ def _line(path: Path, lines: dict[Path, int]) -> int:
     return lines.get(path, 1)
 
 
-def _unknown_key(path: Path) -> str:
-    key, valid = str(path[-1]), list(_model_at(path[:-1]).model_fields)
+def _unknown_key(path: Path, root: type[BaseModel]) -> str:
+    key, valid = str(path[-1]), list(_model_at(path[:-1], root).model_fields)
     return f"unknown key {key!r}: {hint(key, valid, 'keys')}"
 
 
@@ -153,9 +164,9 @@ def _unknown_word(detail: Any) -> str:
     return f"unknown word {word!r}: {hint(word, valid, 'words')}"
 
 
-def _model_at(path: Path) -> type[BaseModel]:
+def _model_at(path: Path, root: type[BaseModel]) -> type[BaseModel]:
     """The model that describes the mapping at `path`."""
-    model: type[BaseModel] = Topology
+    model = root
     for part in path:
         if isinstance(part, str) and part in model.model_fields:
             model = _inner_model(model.model_fields[part].annotation) or model

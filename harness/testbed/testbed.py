@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from harness.errors import TestbedError, UsageError
 from harness.events import EventLog
@@ -11,7 +10,8 @@ from harness.grants.grant import Grant
 from harness.guests.guest import Guest
 from harness.guests.place import Place
 from harness.hosts.base import Host
-from harness.migration.move import Move
+from harness.migration.move import Move, together
+from harness.model.migration_mode import PRECOPY, MigrationMode
 from harness.model.result import Migration
 from harness.model.topology import GrantSpec, Topology
 from harness.testbed.record import TestbedRecord
@@ -79,9 +79,20 @@ class Testbed:
             return self.places[name]
         raise unknown("host", name, self.record.topology.hosts)
 
-    def migrate(self, guest: str, to: str, **options: Any) -> Migration:
+    def migrate(self, guest: str, to: str, *, mode: MigrationMode = PRECOPY) -> Migration:
         """Move a guest with its streams open (harness.migration.move)."""
-        return Move(self.guest(guest), self.place(to), self.grants, self.events, **options).run()
+        return self.migrate_together([(guest, to)], mode=mode)[0]
+
+    def migrate_together(
+        self, routes: Sequence[tuple[str, str]], *, mode: MigrationMode = PRECOPY
+    ) -> list[Migration]:
+        """Move several guests at once; `routes` are guests and their destinations."""
+        return together(
+            [
+                Move(self.guest(guest), self.place(to), self.grants, self.events, mode=mode)
+                for guest, to in routes
+            ]
+        )
 
     def close(self) -> None:
         """Let go of every connection; the testbed runs on."""

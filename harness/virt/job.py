@@ -11,14 +11,15 @@ import libvirt
 
 from harness import clock
 from harness.errors import DeadlineExceeded, TestbedError
+from harness.model.migration_mode import PRECOPY, MigrationMode
 from harness.virt.connection import Connection
 from harness.virt.domain import Domain
 
-FLAGS = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PEER2PEER
 MIGRATION_SECONDS = 600.0
 CANCEL_SECONDS = 60.0
 EVENT_SECONDS = 2.0
 ABORT_EVERY_SECONDS = 0.2
+STEER_EVERY_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,58 @@ class Passage:
         return {**(copied if self.copied else {}), **(arrival if self.arrival else {})}
 
 
+class MigrationFailed(TestbedError):
+    """libvirt refused a migration or gave it up; `code` is its error's number."""
+
+    def __init__(self, what: str, *, where: str, why: str, code: int) -> None:
+        super().__init__(what, where=where, why=why)
+        self.code = code
+
+    @property
+    def aborted(self) -> bool:
+        """Whether it ended because somebody cancelled it."""
+        return bool(self.code == libvirt.VIR_ERR_OPERATION_ABORTED)
+
+    @property
+    def refused(self) -> bool:
+        """Whether libvirt or QEMU said that it cannot be done, or not like this."""
+        return self.code in REFUSALS
+
+
+REFUSALS = (
+    libvirt.VIR_ERR_OPERATION_UNSUPPORTED,
+    libvirt.VIR_ERR_OPERATION_INVALID,
+    libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED,
+    libvirt.VIR_ERR_CONFIG_UNSUPPORTED,
+    libvirt.VIR_ERR_INVALID_ARG,
+    libvirt.VIR_ERR_INTERNAL_ERROR,  # QEMU's own refusals come as this
+)
+
+
+def flags(mode: MigrationMode) -> int:
+    """libvirt's flags for a mode."""
+    wanted = {
+        libvirt.VIR_MIGRATE_POSTCOPY: mode.postcopy,
+        libvirt.VIR_MIGRATE_PARALLEL: mode.channels > 0,
+        libvirt.VIR_MIGRATE_AUTO_CONVERGE: mode.auto_converge,
+        libvirt.VIR_MIGRATE_TLS: mode.tls,
+        libvirt.VIR_MIGRATE_TUNNELLED: mode.tunnelled,
+        libvirt.VIR_MIGRATE_COMPRESSED: bool(mode.compression),
+    }
+    always = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PEER2PEER
+    return int(always | sum(flag for flag, on in wanted.items() if on))
+
+
+def parameters(mode: MigrationMode) -> dict[str, Any]:
+    """libvirt's typed parameters for a mode."""
+    wanted = {
+        libvirt.VIR_MIGRATE_PARAM_BANDWIDTH: mode.bandwidth_mib,
+        libvirt.VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS: mode.channels,
+        libvirt.VIR_MIGRATE_PARAM_COMPRESSION: mode.compression,
+    }
+    return {name: value for name, value in wanted.items() if value}
+
+
 class MigrationJob:
     """One call of virDomainMigrateToURI3 in a thread of its own, watched from outside.
 
@@ -67,12 +120,11 @@ class MigrationJob:
         self,
         domain: Domain,
         destination: Connection,
-        bandwidth_mib: int = 0,
+        mode: MigrationMode = PRECOPY,
         passage: Passage | None = None,
     ) -> None:
-        self.domain, self.destination = domain, destination
+        self.domain, self.destination, self.mode = domain, destination, mode
         self._passage = passage or Passage()
-        self._bandwidth = bandwidth_mib
         self._error: BaseException | None = None
         self._seconds = 0.0
         self._since = domain.connection.mark()
@@ -86,12 +138,10 @@ class MigrationJob:
 
     def _migrate(self) -> None:
         begun = clock.now()
-        parameters = dict(self._passage.parameters)
-        if self._bandwidth:
-            parameters[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = self._bandwidth
+        how = {**parameters(self.mode), **self._passage.parameters}
         try:
-            flags = FLAGS | self._passage.flags
-            self.domain.raw.migrateToURI3(self.destination.uri, parameters, flags)
+            both = flags(self.mode) | self._passage.flags
+            self.domain.raw.migrateToURI3(self.destination.uri, how, both)
         except BaseException as error:  # a thread's error has nobody else to go to
             self._error = error
         self._seconds = clock.now() - begun
@@ -115,17 +165,52 @@ class MigrationJob:
             self._ended.wait(ABORT_EVERY_SECONDS)
 
     def result(self, within: float = MIGRATION_SECONDS) -> JobResult:
-        """Wait for the end. Raises TestbedError when libvirt refused or gave up.
+        """Wait for the end. Raises MigrationFailed when libvirt refused or gave up.
 
         After `within` seconds the job is aborted: a guest must not stay half way for ever.
         """
-        self._ended.wait(within)
+        deadline = clock.Deadline(within)
+        self._steer(deadline)
+        self._ended.wait(deadline.left())
         self.cancel()
         if self._error is not None or self.running:
-            why = str(self._error or "it never returned")
-            moved = f"{self.domain.name} did not reach {self.destination.where}"
-            raise TestbedError(moved, where=self.domain.connection.where, why=why) from self._error
+            raise self._failure() from self._error
         return self._collect()
+
+    def _failure(self) -> MigrationFailed:
+        error = self._error
+        return MigrationFailed(
+            f"{self.domain.name} did not reach {self.destination.where}",
+            where=self.domain.connection.where,
+            why=str(error or "it never returned"),
+            code=error.get_error_code() or 0 if isinstance(error, libvirt.libvirtError) else 0,
+        )
+
+    def _steer(self, deadline: clock.Deadline) -> None:
+        """What a mode wants done while pages are on their way: switch to postcopy, or abort."""
+        if not self.mode.postcopy and self.mode.ends != "aborted":
+            return
+        while self.running and not deadline.expired and not self._pages_flow():
+            self._ended.wait(STEER_EVERY_SECONDS)
+        if self.mode.ends == "aborted":
+            self.cancel()
+        while self.running and not deadline.expired and not self._switched():
+            self._ended.wait(STEER_EVERY_SECONDS)
+
+    def _pages_flow(self) -> bool:
+        """Whether some of the guest's memory has reached the other side."""
+        try:
+            return int(self.domain.raw.jobStats().get("memory_processed", 0)) > 0
+        except libvirt.libvirtError:
+            return False
+
+    def _switched(self) -> bool:
+        """Let the guest run on the destination now, its memory behind it."""
+        try:
+            self.domain.raw.migrateStartPostCopy()
+            return True
+        except libvirt.libvirtError:
+            return False
 
     def _collect(self) -> JobResult:
         figures = self._figures()

@@ -11,7 +11,8 @@ import libvirt
 import pytest
 
 from harness.errors import DeadlineExceeded, TestbedError
-from harness.virt.job import MigrationJob
+from harness.model.migration_mode import MODES, PRECOPY, MigrationMode
+from harness.virt.job import MigrationFailed, MigrationJob, flags, parameters
 
 
 class Connection:
@@ -36,13 +37,14 @@ def job(
     migrate: Callable[..., Any],
     source: Connection,
     destination: Connection | None = None,
+    mode: MigrationMode = PRECOPY,
     **raw: Any,
 ) -> MigrationJob:
     domain: Any = SimpleNamespace(
         name="g1", connection=source, raw=SimpleNamespace(migrateToURI3=migrate, **raw)
     )
     there: Any = destination or Connection()
-    return MigrationJob(domain, there).start()
+    return MigrationJob(domain, there, mode).start()
 
 
 def test_the_figures_are_libvirts() -> None:
@@ -86,3 +88,57 @@ def test_a_job_that_has_not_begun_yet_is_cancelled_too() -> None:
     running = job(lambda *_: released.wait(10), Connection({}), abortJob=abort)
     running.cancel()
     assert not running.running and aborts == 3
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_each_mode_is_live_and_peer_to_peer(name: str) -> None:
+    wanted = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PEER2PEER
+    assert flags(MODES[name]) & wanted == wanted
+
+
+def test_a_mode_is_flags_and_parameters() -> None:
+    extra = flags(MODES["tls-parallel"]) ^ flags(MODES["precopy"])
+    assert extra == libvirt.VIR_MIGRATE_TLS | libvirt.VIR_MIGRATE_PARALLEL
+    assert parameters(MODES["tls-parallel"]) == {"parallel.connections": 2}
+    assert parameters(MODES["limited"]) == {"bandwidth": 64}
+    assert parameters(MODES["precopy"]) == {}
+
+
+def test_an_abort_waits_until_pages_flow() -> None:
+    released, seen = threading.Event(), iter([0, 0, 4096])
+    asked: list[int] = []
+
+    def stats() -> dict[str, int]:
+        asked.append(next(seen))
+        return {"memory_processed": asked[-1]}
+
+    def migrate(*_: Any) -> None:
+        released.wait(10)
+        raise libvirt.libvirtError("aborted")
+
+    running = job(
+        migrate, Connection({}), mode=MODES["abort"], jobStats=stats, abortJob=released.set
+    )
+    with pytest.raises(MigrationFailed, match="did not reach"):
+        running.result()
+    assert asked == [0, 0, 4096]
+
+
+def test_postcopy_is_switched_to_once_pages_flow() -> None:
+    released, tries = threading.Event(), 0
+
+    def switch() -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise libvirt.libvirtError("not yet")
+        released.set()
+
+    running = job(
+        lambda *_: released.wait(10),
+        Connection({"downtime": 5}),
+        mode=MODES["postcopy"],
+        jobStats=lambda: {"memory_processed": 1},
+        migrateStartPostCopy=switch,
+    )
+    assert running.result().downtime_ms == 5.0 and tries == 3

@@ -11,7 +11,8 @@ from harness.errors import TestbedError, UsageError
 from harness.events import EventLog
 from harness.grants.grant import Change
 from harness.migration import move as module
-from harness.migration.move import Move
+from harness.migration.move import Move, together
+from harness.model.migration_mode import MODES
 from harness.model.result import Handover
 from harness.virt.job import JobResult
 from harness.virt.xml import LiveDisk
@@ -296,3 +297,43 @@ def test_an_interrupt_while_parting_goes_back(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(KeyboardInterrupt):
         stage.move()
     assert stage.steps[-1] == "share to-h1-0"
+
+
+def test_two_at_once_leave_before_one_migrates_and_arrive_before_one_meets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage(monkeypatch, "h1")
+    other, grant = FakeGuest(stage.steps), stage.grants[0]
+    other.name, grant.high = "g2", other
+    grant.peer_host = "h2"  # where the other one will be
+    moves = [
+        Move(guest, Place("h2"), [grant], stage.events)  # type: ignore[arg-type, list-item]
+        for guest in (stage.guest, other)
+    ]
+    grant.on_shm = grant.plugged = True
+    assert len(together(moves)) == 2
+    order = ["part to-h1-0", "migrate", "arrived h2", "migrate", "arrived h2", "share to-h1-0"]
+    assert stage.steps == order
+    assert grant.prepared is None
+
+
+def test_when_one_of_two_fails_both_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, "h1")
+    other, grant = FakeGuest(stage.steps), stage.grants[0]
+    other.name, grant.high, stage.fails = "g2", other, True
+    moves = [
+        Move(guest, Place("h2"), [grant], stage.events)  # type: ignore[arg-type, list-item]
+        for guest in (stage.guest, other)
+    ]
+    with pytest.raises(TestbedError, match="aborted"):
+        together(moves)
+    assert stage.steps == ["part to-h1-0", "arrived h1", "arrived h1", "share to-h1-0"]
+
+
+def test_a_mode_that_knows_no_regions_leaves_them_plugged(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, "h1")
+    stage.fails, mode = True, MODES["with-region"]
+    move = Move(stage.guest, Place("h2"), stage.grants, stage.events, mode=mode)  # type: ignore[arg-type]
+    with pytest.raises(TestbedError, match="aborted"):
+        move.run()
+    assert stage.steps == ["arrived h1"] and stage.grants[0].on_shm

@@ -1,0 +1,114 @@
+"""A campaign: which migrations under which load, within which limits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from harness.model.migration_mode import MODES, MigrationMode
+from harness.model.topology import MIB, Name, Part, parse_size
+
+UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
+MAX_SECONDS = 7 * 86400.0
+MAX_MIGRATIONS = 1_000_000
+MAX_PATTERN = 64 * MIB  # the guests have 128 MiB
+
+Scenario = Literal["ping-pong", "in-turn", "opposite", "side-by-side"]
+Workload = Literal["bulk", "requests", "connections", "slow-reader"]
+SCENARIOS: tuple[Scenario, ...] = ("ping-pong", "in-turn", "opposite", "side-by-side")
+WORKLOADS: tuple[Workload, ...] = ("bulk", "requests", "connections", "slow-reader")
+
+
+def parse_duration(value: object) -> float:
+    """Seconds from ``30 min``, ``1.5 s``, ``300 ms``, or a plain number of seconds."""
+    pattern = r"(\d{1,9}(?:\.\d{1,6})?) ?(ms|s|min|h)"
+    if isinstance(value, str) and (found := re.fullmatch(pattern, value)):
+        return float(found[1]) * UNITS[found[2]]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    raise ValueError("a duration is such as 300 ms, 2 s, 30 min, or a number of seconds")
+
+
+def _known_mode(name: str) -> str:
+    if name not in MODES:
+        raise ValueError(f"there is no mode {name!r}; choose from {', '.join(MODES)}")
+    return name
+
+
+def _each_once(names: Collection[str]) -> Collection[str]:
+    if len(set(names)) != len(names):
+        raise ValueError("each may stand once")
+    return names
+
+
+def _pattern_size(size: int) -> int:
+    if size % 4096 or not 0 <= size <= MAX_PATTERN:
+        raise ValueError("a pattern is whole pages of 4 KiB, at most 64 MiB")
+    return size
+
+
+Seconds = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, le=MAX_SECONDS)]
+Some = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=MAX_SECONDS)]
+Pattern = Annotated[int, BeforeValidator(parse_size), AfterValidator(_pattern_size)]
+Mode = Annotated[str, AfterValidator(_known_mode)]
+
+
+class Memory(Part):
+    """Patterns that each guest holds and keeps dirtying, in bytes; 0 is none.
+
+    `dirty` is how much of each is rewritten per second. Where a guest has no disk, `disk` is a
+    file in its memory.
+    """
+
+    ram: Pattern = 16 * MIB
+    disk: Pattern = 4 * MIB
+    dirty: Pattern = 4 * MIB
+
+
+class Limits(Part):
+    """What makes a case fail although no byte was lost; None is no limit."""
+
+    stall_below: Some | None = None
+    downtime_below: Some | None = None
+    resources: Literal["flat", "any"] = "flat"
+
+
+class Campaign(Part):
+    """A stress run. Either `migrations` or `duration` says when it is over.
+
+    `rest` is how long the streams run on after each case, before they are looked at. `control`
+    runs it all once more without grants: True always, "failed" only the cases that failed.
+    """
+
+    name: Name
+    seed: Annotated[int, Field(ge=0, lt=1 << 31, strict=True)] = 1
+    workloads: Annotated[tuple[Workload, ...], AfterValidator(_each_once)] = WORKLOADS
+    scenarios: Annotated[tuple[Scenario, ...], Field(min_length=1)] = SCENARIOS
+    modes: Annotated[tuple[Mode, ...], Field(min_length=1)] = ("precopy",)
+    migrations: Annotated[int, Field(gt=0, le=MAX_MIGRATIONS, strict=True)] | None = None
+    duration: Some | None = None
+    rest: Seconds = 0.3
+    memory: Memory = Memory()
+    limits: Limits = Limits()
+    control: bool | Literal["failed"] = "failed"
+
+    @model_validator(mode="after")
+    def _sound(self) -> Campaign:
+        if (self.migrations is None) == (self.duration is None):
+            raise ValueError("either migrations or duration must say when it is over")
+        if all(mode.stays for mode in self.migration_modes):
+            raise ValueError("modes: none of these moves a guest; add precopy")
+        return self
+
+    @property
+    def migration_modes(self) -> tuple[MigrationMode, ...]:
+        """The modes as values."""
+        return tuple(MODES[name] for name in self.modes)
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether the hosts need certificates."""
+        return any(mode.tls for mode in self.migration_modes)
