@@ -11,15 +11,16 @@ from rich.console import Console
 
 from harness import clock, config
 from harness.cli import inside, outside, places, show
-from harness.cli.main import INTERRUPTED
 from harness.cli.progress import Progress
 from harness.cli.signals import ignore_signals, stop_at_first_signal
-from harness.demo import evidence
+from harness.cli.whole_job import exit_code, in_a_lab, reason
 from harness.demo.job import JobSpec
+from harness.demo.junit import junit
 from harness.demo.runner import Runner
 from harness.demo.verdict import with_left_behind
 from harness.errors import TestbedError
 from harness.events import EventLog
+from harness.evidence import evidence
 from harness.hosts import leftovers
 from harness.images.micro import build_micro
 from harness.model.overrides import Overrides
@@ -28,7 +29,6 @@ from harness.model.topology import Topology, lab_topology
 from harness.report.campaign import NAME as REPORT
 from harness.report.demo import write as write_report
 from harness.testbed import record
-from harness.testbed.lock import exclusive
 
 COMMAND = "testbed demo"
 
@@ -91,24 +91,11 @@ def _new_run(seed: int, seconds: float, topology: Topology) -> Run:
 
 def _outer_half(run: Run, console: Console) -> int:
     """Start the lab, run the inner half in it, take everything down. Gives its exit code."""
-    events = EventLog(run.folder / "events.jsonl")
-    progress = Progress(console)
-    progress.watch(events)
     topology = run.topology.model_copy(update={"name": run.name})
-    try:
-        with exclusive(run.name):
-            try:
-                _, lab = outside.start(topology, events)
-                progress.stop()
-                code = inside.run_inside(lab, run.arguments)
-            finally:
-                outside.stop(run.name, events)
-        if code in (0, 1) and run.summary is None:
-            raise TestbedError("the run left no summary", where=str(run.folder))
-        return code
-    finally:
-        progress.stop()
-        events.close()
+    code = in_a_lab(topology, run.folder, run.arguments, console)
+    if code in (0, 1) and run.summary is None:
+        raise TestbedError("the run left no summary", where=str(run.folder))
+    return code
 
 
 def inner_half(run_id: str, seed: int, seconds: float) -> int:
@@ -138,22 +125,6 @@ def inner_half(run_id: str, seed: int, seconds: float) -> int:
     return 0 if verdict.verdict == "pass" else 1
 
 
-def exit_code(error: BaseException) -> int:
-    """The exit code that an error stands for."""
-    if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED
-    return error.exit_code if isinstance(error, TestbedError) else TestbedError.exit_code
-
-
-def reason(code: int, error: BaseException | None) -> str:
-    """Why a run did not end well, in a sentence; nothing when it did."""
-    if isinstance(error, KeyboardInterrupt) or code == INTERRUPTED:
-        return "interrupted"
-    if error is not None:
-        return str(error) or type(error).__name__
-    return f"the run ended with exit code {code}" if code else ""
-
-
 def conclude(run: Run, code: int, error: BaseException | None, left: list[str]) -> Summary:
     """The summary of the inner half, with how it ended and what was left behind."""
     outside.point_latest(run.folder)
@@ -163,6 +134,6 @@ def conclude(run: Run, code: int, error: BaseException | None, left: list[str]) 
     elif why not in found.findings and (error is not None or (code and found.verdict == "pass")):
         found = found.model_copy(update={"findings": (*found.findings, why)})
     summary = with_left_behind(found, left)
-    evidence.write_summary(summary, run.folder)
+    evidence.write(summary, junit(summary), run.folder)
     write_report(summary, run.folder)
     return summary

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import clock
-from harness.demo.phases import PhaseMeter, Stretch, paths_now
+from harness.demo.phases import PhaseMeter, Stretch
 from harness.errors import SubjectFailed, TestbedError
 from harness.model.result import Migration, Phase, Stream
 from harness.testbed.testbed import Testbed
 from harness.traffic.traffic import Traffic, judge
+from harness.traffic.watch import paths_now
 
 
 @dataclass(frozen=True)

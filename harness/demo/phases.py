@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from harness import clock
-from harness.agent.answers import Hello, OpenStreams
 from harness.guests.guest import Guest
 from harness.model.result import Path, Phase
 from harness.traffic.oracle import Report
 from harness.traffic.traffic import PROBE
+from harness.traffic.watch import clock_offset_ns
 
 
 @dataclass
@@ -70,19 +70,3 @@ class PhaseMeter:
             downtime_ms=stretch.downtime_ms,
             network_bytes=stretch.network_bytes,
         )
-
-
-def clock_offset_ns(guest: Guest) -> int:
-    """The guest's monotonic clock minus ours, to within half a round trip: the best of five."""
-    samples = []
-    for _ in range(5):
-        sent = clock.now_ns()
-        theirs = guest.agent.ask(Hello, "hello").monotonic_ns
-        back = clock.now_ns()
-        samples.append((back - sent, theirs - (sent + back) // 2))
-    return min(samples)[1]
-
-
-def paths_now(guest: Guest) -> set[str]:
-    """The paths that the guest's open streams take now."""
-    return {stream.path for stream in guest.agent.ask(OpenStreams, "streams").streams}

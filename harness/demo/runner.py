@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness import clock
-from harness.demo import evidence, verdict
+from harness.demo import verdict
 from harness.demo.job import Job, JobSpec
-from harness.demo.versions import versions
+from harness.demo.junit import junit
 from harness.errors import TestbedError
 from harness.events import EventLog
+from harness.evidence import evidence
+from harness.evidence.versions import versions
 from harness.hosts.ssh import SshHost
 from harness.images.image import Image
 from harness.model.result import Summary
@@ -64,7 +66,7 @@ class Runner:
         evidence.collect(self.hosts, guests, folder, self.events)
         consoles = evidence.consoles(tuple(self.record.topology.guests), folder)
         summary = self._summary(consoles, seconds)
-        evidence.write_summary(summary, folder)
+        evidence.write(summary, junit(summary), folder)
         if self.job:
             self.job.testbed.close()
         return summary

@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
+from harness.evidence.evidence import console_findings
 from harness.model.result import Migration, Path, Phase, Stream, Summary
 
 EXPECTED_PATHS: tuple[Path, ...] = ("shm", "tcp", "shm")
 NETWORK_SHARE = 0.01
-CONSOLE_ALARMS = (
-    "Kernel panic",
-    "BUG:",
-    "Oops",
-    "Out of memory",
-    "blocked for more than",
-    "general protection fault",
-)
 
 
 def sequence(phases: Sequence[Phase]) -> tuple[Path, ...]:
@@ -42,7 +35,7 @@ def findings(
         *_stream_findings(streams),
         *_path_findings(phases),
         *_network_findings(phases),
-        *_console_findings(consoles),
+        *console_findings(consoles),
     ]
 
 
@@ -89,18 +82,6 @@ def _network_findings(phases: Sequence[Phase]) -> list[str]:
     if network >= NETWORK_SHARE * max(total, 1):
         return [f"{network} bytes crossed the network while {total} went through shared memory"]
     return []
-
-
-def _console_findings(consoles: dict[str, str]) -> list[str]:
-    silent = [
-        f"nothing of {guest}'s console was kept" for guest, text in consoles.items() if not text
-    ]
-    return silent + [
-        f"{guest}'s console says {alarm!r}"
-        for guest, text in consoles.items()
-        for alarm in CONSOLE_ALARMS
-        if alarm in text
-    ]
 
 
 def with_left_behind(summary: Summary, left_behind: Sequence[str]) -> Summary:

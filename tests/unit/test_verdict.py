@@ -1,7 +1,7 @@
 """The verdict: each broken promise is found, and nothing else is."""
 
 from harness.demo import verdict
-from harness.demo.evidence import junit
+from harness.demo.junit import junit
 from harness.model.result import Path, Phase, Stream, Summary
 
 

@@ -19,6 +19,8 @@ static const char usage[] =
     "  --stop-file FILE     end sending once FILE exists (so does SIGTERM)\n"
     "  --chunk N            bytes per write, at most 65536 (default 65536; with --pace 64)\n"
     "  --pace MS            send one chunk each MS milliseconds\n"
+    "  --read-pace MS       read at most 64 KiB each MS milliseconds\n"
+    "  --unchecked          only count: what the checking costs\n"
     "  --report FILE        JSON lines: a sample per interval, and the final result\n"
     "  --interval MS        time between samples (default 100)\n"
     "  --connect-within S   how long to wait for the peer to be there (default 30)\n"
@@ -33,6 +35,8 @@ enum option_key {
     STOP_FILE,
     CHUNK,
     PACE,
+    READ_PACE,
+    UNCHECKED,
     REPORT,
     INTERVAL,
     CONNECT_WITHIN,
@@ -52,6 +56,8 @@ static const struct option table[] = {
     {"stop-file", required_argument, NULL, STOP_FILE},
     {"chunk", required_argument, NULL, CHUNK},
     {"pace", required_argument, NULL, PACE},
+    {"read-pace", required_argument, NULL, READ_PACE},
+    {"unchecked", no_argument, NULL, UNCHECKED},
     {"report", required_argument, NULL, REPORT},
     {"interval", required_argument, NULL, INTERVAL},
     {"connect-within", required_argument, NULL, CONNECT_WITHIN},
@@ -107,6 +113,8 @@ static int set_number(struct options *options, int key, const char *text)
         return 0;
     case PACE:
         return parse_number(text, 1, day * 1000, &options->pace_ms);
+    case READ_PACE:
+        return parse_number(text, 1, day * 1000, &options->read_pace_ms);
     case INTERVAL:
         return parse_number(text, 1, day * 1000, &options->interval_ms);
     case CONNECT_WITHIN:
@@ -132,6 +140,9 @@ static int set_option(struct options *options, int key, const char *value)
         return 0;
     case REPORT:
         options->report = value;
+        return 0;
+    case UNCHECKED:
+        options->unchecked = true;
         return 0;
     case HELP:
         fputs(usage, stdout);

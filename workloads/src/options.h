@@ -20,10 +20,11 @@ struct options {
     const char *where; /* a path, or ADDRESS:PORT */
     char **command;    /* for ENDPOINT_EXEC */
     bool sends, expects;
+    bool unchecked; /* bytes are counted, neither made nor compared: what checking costs */
     uint64_t send_seed, expect_seed;
     uint64_t bytes;
     size_t chunk;
-    uint64_t pace_ms, interval_ms;
+    uint64_t pace_ms, read_pace_ms, interval_ms;
     uint64_t connect_within, finish_within; /* seconds */
     const char *report, *stop_file;
 };

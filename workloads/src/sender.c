@@ -11,6 +11,7 @@ void sender_init(struct sender *sender, const struct options *options)
         .limit = options->bytes,
         .chunk = options->chunk,
         .pace_ns = options->pace_ms * NS_PER_MS,
+        .unchecked = options->unchecked,
         .done = !options->sends,
     };
 }
@@ -36,7 +37,8 @@ static void refill(struct sender *sender)
     size_t skipped = sender->sent % PATTERN_WORD;
     size_t length = left < sender->chunk ? left : sender->chunk;
     size_t words = (skipped + length + PATTERN_WORD - 1) / PATTERN_WORD;
-    pattern_fill(sender->buffer, words, sender->start, sender->sent / PATTERN_WORD);
+    if (!sender->unchecked || sender->sent == 0)
+        pattern_fill(sender->buffer, words, sender->start, sender->sent / PATTERN_WORD);
     sender->begin = skipped;
     sender->end = skipped + length;
 }

@@ -8,8 +8,9 @@ struct sender {
     uint64_t start, sent, limit; /* pattern bytes; the end mark is not counted */
     size_t chunk;
     uint64_t pace_ns, due_ns;
-    bool marked; /* the buffer holds the end mark */
-    bool done;   /* this direction is closed */
+    bool unchecked; /* the first chunk again and again */
+    bool marked;    /* the buffer holds the end mark */
+    bool done;      /* this direction is closed */
     size_t begin, end;
     uint8_t buffer[CHUNK_MAX + 2 * PATTERN_WORD];
 };

@@ -1,4 +1,4 @@
-"""What a run leaves behind in results/<run-id>/, gathered even after a failure."""
+"""What hosts and guests leave in results/<run-id>/, gathered even after a failure."""
 
 from __future__ import annotations
 
@@ -6,18 +6,27 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree as ET
+from xml.etree.ElementTree import Element
 
 from libvirt import libvirtError
+from pydantic import BaseModel
 
 from harness.errors import TestbedError
 from harness.events import EventLog
 from harness.guests import definition
 from harness.guests.guest import Guest
 from harness.hosts.base import Host
-from harness.model.result import Summary
 
 AGENT_LOG = "/var/log/domsockd.log"
 HOST_LOGS = "/var/log/libvirt"
+CONSOLE_ALARMS = (
+    "Kernel panic",
+    "BUG:",
+    "Oops",
+    "Out of memory",
+    "blocked for more than",
+    "general protection fault",
+)
 
 
 def collect(hosts: Sequence[Host], guests: Sequence[Guest], folder: Path, events: EventLog) -> None:
@@ -66,30 +75,22 @@ def consoles(guests: Sequence[str], folder: Path) -> dict[str, str]:
     return texts
 
 
-def write_summary(summary: Summary, folder: Path) -> None:
-    """summary.json and junit.xml."""
-    text = summary.model_dump_json(indent=2, by_alias=True)
+def console_findings(consoles: dict[str, str]) -> list[str]:
+    """What no console may say, and consoles of which nothing was kept."""
+    silent = [
+        f"nothing of {guest}'s console was kept" for guest, text in consoles.items() if not text
+    ]
+    return silent + [
+        f"{guest}'s console says {alarm!r}"
+        for guest, text in consoles.items()
+        for alarm in CONSOLE_ALARMS
+        if alarm in text
+    ]
+
+
+def write(result: BaseModel, suite: Element, folder: Path) -> None:
+    """summary.json, whole or not at all, and junit.xml."""
     fresh = folder / "summary.json.new"
-    fresh.write_text(text + "\n")
+    fresh.write_text(result.model_dump_json(indent=2, by_alias=True) + "\n")
     fresh.replace(folder / "summary.json")
-    ET.ElementTree(junit(summary)).write(
-        folder / "junit.xml", encoding="unicode", xml_declaration=True
-    )
-
-
-def junit(summary: Summary) -> ET.Element:
-    """The run as a JUnit test suite: one case per stream direction, and one for the verdict."""
-    suite = ET.Element("testsuite", name=summary.command, time=f"{summary.seconds:.1f}")
-    for stream in summary.streams:
-        name = f"stream {stream.name} {stream.from_} to {stream.to}"
-        case = ET.SubElement(suite, "testcase", classname="domsock", name=name)
-        if not stream.clean:
-            ET.SubElement(case, "failure", message="not every byte arrived once and in order")
-    verdict = ET.SubElement(suite, "testcase", classname="domsock", name="verdict")
-    for finding in summary.findings:
-        ET.SubElement(verdict, "failure", message=finding)
-    cases = len(summary.streams) + 1
-    failures = sum(not stream.clean for stream in summary.streams) + bool(summary.findings)
-    suite.set("tests", str(cases))
-    suite.set("failures", str(failures))
-    return suite
+    ET.ElementTree(suite).write(folder / "junit.xml", encoding="unicode", xml_declaration=True)

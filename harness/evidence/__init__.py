@@ -1,0 +1,1 @@
+"""What a run leaves behind, whatever it was and however it ended."""
