@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from harness import config
@@ -32,14 +33,20 @@ R = TypeVar("R")
 
 
 def apply(
-    record: TestbedRecord, hosts: Sequence[SshHost], image: Image, events: EventLog
+    record: TestbedRecord,
+    hosts: Sequence[SshHost],
+    image: Image,
+    events: EventLog,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> Testbed:
     """Provision the hosts, boot the guests, share the regions. Gives the testbed that stands.
 
-    `image` is `micro`; guests that bring a kernel or a disk of their own boot that.
+    `image` is `micro`; guests that bring a kernel or a disk of their own boot that. `more` are
+    further variables of playbooks/host.yml.
     """
     topology = record.topology
-    provision([host.target for host in hosts], _variables(record), events, record.folder)
+    variables = {**_variables(record), **more}
+    provision([host.target for host in hosts], variables, events, record.folder)
     made = find_parts(record, image)
     with events.span("images", digest=image.digest):
         place_images(hosts, image, made)

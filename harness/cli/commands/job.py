@@ -30,3 +30,25 @@ def demo(
         raise typer.Exit(work.inner_half(run_id, seed or 0, seconds))
     given = overrides(kernel, initrd, modules, append, qemu)
     raise typer.Exit(work.demo(seed, seconds, given))
+
+
+@app.command()
+def stress(
+    campaign: Annotated[str, typer.Argument(help="smoke, soak, or a campaign file.")] = "smoke",
+    seed: Annotated[int | None, typer.Option(help="Other cases; the same again.", min=0)] = None,
+    case: Annotated[
+        list[int] | None, typer.Option(help="Only the case of that number; may be repeated.")
+    ] = None,
+    migrations: Annotated[
+        int | None, typer.Option(help="So many, whatever the campaign says.", min=1)
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="So long, whatever the campaign says.", min=1)
+    ] = None,
+    run_id: Annotated[str, typer.Option(hidden=True)] = "",
+) -> None:
+    """Migrations under load in every mode, each one checked, and a verdict."""
+    from harness.cli import stress as work
+
+    asked = work.Asked(campaign, seed, tuple(case or ()), migrations, seconds)
+    raise typer.Exit(work.inner_half(asked, run_id) if run_id else work.stress(asked))

@@ -92,8 +92,10 @@ int book_init(struct book *book, const char *file, size_t bytes, uint64_t seed)
 {
     *book = (struct book){
         .fd = -1, .pages = bytes / PAGE, .start = pattern_start(seed), .stride = STRIDE};
+    if (!book->pages)
+        return 0;
     int error = get_pages(book, file);
-    if (error || !book->pages)
+    if (error)
         return error;
     book->turn = calloc(book->pages, sizeof *book->turn);
     if (!book->turn)

@@ -1,0 +1,1 @@
+"""Migration stress: a campaign run against a testbed, case by case, and judged."""
