@@ -29,15 +29,22 @@ class Event:
 
 
 Subscriber = Callable[[Event], None]
+Filter = Callable[[str, dict[str, Any]], bool]
+
+
+def _any(_name: str, _fields: dict[str, Any]) -> bool:
+    return True
 
 
 class EventLog:
     """Collects events, writes them to a file when given one, tells its subscribers.
 
+    Only what is `wanted` is kept: a long run has more to say than anybody will read.
     Events come from several threads; order and file are guarded by one lock.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, *, wanted: Filter = _any) -> None:
+        self._wanted = wanted
         self._lock = threading.RLock()
         self._subscribers: list[Subscriber] = []
         self.events: list[Event] = []
@@ -55,6 +62,8 @@ class EventLog:
         """Record that `name` happened now."""
         with self._lock:
             event = Event(name, clock.now(), clock.utc().isoformat(timespec="milliseconds"), fields)
+            if not self._wanted(name, fields):
+                return event
             self.events.append(event)
             if self._file and not self._file.closed:
                 self._file.write(event.as_json() + "\n")

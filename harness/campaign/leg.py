@@ -72,7 +72,8 @@ class LegRun:
         for spec in specs:
             case = self._run_case(spec)
             self.cases.append(case)
-            self.testbed.events.emit("case", leg=self.kind, case=case, migrations=self.migrations)
+            said = case.model_dump(mode="json", by_alias=True)
+            self.testbed.events.emit("case", leg=self.kind, migrations=self.migrations, case=said)
             if case.verdict == "broken":
                 raise TestbedError(case.findings[0], where=f"case {spec.index}")
 

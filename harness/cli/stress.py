@@ -15,7 +15,7 @@ from rich.text import Text
 
 from harness import clock, config
 from harness.campaign.junit import junit
-from harness.campaign.runner import Runner, RunSpec
+from harness.campaign.runner import Runner, RunSpec, worth_keeping
 from harness.cli import inside, outside, places, show_campaign
 from harness.cli.campaigns import read_campaign
 from harness.cli.printable import printable
@@ -146,7 +146,7 @@ def inner_half(asked: Asked, run_id: str) -> int:
         command=run.command,
         commit=outside.commit(),
     )
-    events = EventLog(folder / "events.jsonl")
+    events = EventLog(folder / "events.jsonl", wanted=worth_keeping)
     progress = StressProgress(Console())
     progress.watch(events)
     image = build_micro(config.cache_dir(), config.REPOSITORY, events)

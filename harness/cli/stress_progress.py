@@ -31,7 +31,8 @@ class StressProgress(Progress):
         if name == "leg":
             self._in_leg = edge == "begin"
         if event.name == "case":
-            self._case(event.fields["case"], event.fields["leg"], event.fields["migrations"])
+            case = Case.model_validate(event.fields["case"])
+            self._case(case, event.fields["leg"], event.fields["migrations"])
         elif not (self._in_leg and name in QUIET):
             super().show(event)
 
