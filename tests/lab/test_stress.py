@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from tests.lab.support import User, nothing_left
+import pytest
+
+from harness import run
+from tests.lab.support import User, await_event, nothing_left, press_ctrl_c
 
 MIGRATIONS = 8
 
@@ -28,3 +33,22 @@ def test_a_short_smoke_passes(root: User) -> None:
         [*leg["cases"], *leg["streams"]]
     )
     assert json.loads((root.latest / "campaign.json").read_text())["name"] == "smoke"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    os.environ.get("TESTBED_EVERY_SIGNAL") != "1",
+    reason="takes half a minute; TESTBED_EVERY_SIGNAL=1 runs it",
+)
+def test_ctrl_c_leaves_evidence_and_nothing_else(root: User) -> None:
+    def folder() -> Path | None:
+        runs = list((root.home / "results").glob("*-stress-*"))
+        return runs[0] if runs else None
+
+    with nothing_left(), root.started("stress", "smoke") as command:
+        assert await_event(folder, "case", command)
+        press_ctrl_c(command)
+        assert run.wait(command, 60) == 130
+    found = root.summary()
+    assert found["verdict"] == "fail" and "interrupted" in found["findings"]
+    assert found["legs"][0]["cases"] and found["left_behind"] == []
