@@ -25,6 +25,7 @@ class Outcome:
     migrations: list[Migration] = field(default_factory=list)
     error: TestbedError | None = None
     broken: TestbedError | None = None  # of the testbed itself: nothing more can be said
+    gone: Sequence[str] = ()  # guests that run nowhere any more
     positions: Positions | None = None
     path_before: Path = "none"
     path_after: Path = "none"
@@ -107,6 +108,8 @@ def _findings(
     stall_ms: float | None,
     downtime_ms: float,
 ) -> list[str]:
+    if did.gone:
+        return _ending_findings(spec, did)
     return [
         *_ending_findings(spec, did),
         *_path_findings(spec, did, granted),
@@ -128,7 +131,9 @@ def _ending_findings(spec: CaseSpec, did: Outcome) -> list[str]:
         found.append(f"it was not {ends}, but failed: {error}")
     elif error is not None and not isinstance(error, MigrationFailed):
         found.append(f"it did not get as far as migrating: {error}")
-    if did.positions != spec.end:
+    if did.gone:
+        found += [f"{guest} no longer runs on any host" for guest in did.gone]
+    elif did.positions != spec.end:
         found.append(f"the guests are on {did.positions}, not on {spec.end}")
     return found
 

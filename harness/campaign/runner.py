@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import product, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from harness.model.campaign_result import CampaignResult
 from harness.testbed.apply import apply, boot
 from harness.testbed.record import TestbedRecord
 from harness.testbed.testbed import Testbed
+from harness.virt.domain import Domain
 
 
 def worth_keeping(name: str, fields: dict[str, Any]) -> bool:
@@ -139,6 +140,8 @@ class Runner:
 
     def _without_grants(self, testbed: Testbed) -> Testbed:
         """The same hosts with fresh guests that share nothing."""
+        names, folder = list(testbed.guests), self.spec.folder / "grants"
+        evidence.collect((), list(testbed.guests.values()), folder, self.events)
         with self.events.span("control.boot"):
             for grant in testbed.grants:
                 with suppress(TestbedError):
@@ -147,7 +150,9 @@ class Runner:
                 grant.tidy()
             for guest in testbed.guests.values():
                 guest.drop_agent()
-                guest.domain.destroy()
+            for place, name in product(testbed.places.values(), names):
+                if (domain := Domain.find(place.connection, name)) is not None:
+                    domain.destroy()
             topology = testbed.record.topology.model_copy(update={"grants": ()})
             record = testbed.record.model_copy(update={"topology": topology})
             guests = boot(record, testbed.places, self.image, self.events)

@@ -164,6 +164,12 @@ def test_an_abort_must_be_one() -> None:
     assert "it was not aborted" in case(outcome(**STAYED), "abort").findings[0]
 
 
+def test_a_guest_that_died_on_its_way_is_what_was_tested() -> None:
+    found = case(outcome(gone=["g1"], error=failure(1), migrations=[], looks={}, ends=()))
+    assert found.verdict == "fail"
+    assert found.findings[-1] == "g1 no longer runs on any host"
+
+
 def test_a_broken_testbed_is_not_the_cases_failure() -> None:
     found = case(outcome(broken=TestbedError("g1 runs nowhere")))
     assert (found.verdict, found.findings) == ("broken", ("g1 runs nowhere",))
