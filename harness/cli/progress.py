@@ -25,6 +25,7 @@ SENTENCES = {
     "migrate": "  live migration of {guest}",
     "rollback": "roll back {guest}",
     "traffic.stop": "stop the streams and verify",
+    "control.boot": "fresh guests without grants",
     "evidence": "collect logs",
     "lab.stop": "take everything down",
 }

@@ -30,7 +30,11 @@ class StressProgress(Progress):
         name, _, edge = event.name.rpartition(".")
         if name == "leg":
             self._in_leg = edge == "begin"
-        if event.name == "case":
+        if event.name == "case.begin":
+            self._running.append(f"case {event.fields['index']}: {event.fields['what']}")
+            self._spin()
+        elif event.name == "case":
+            self._running.clear()
             case = Case.model_validate(event.fields["case"])
             self._case(case, event.fields["leg"], event.fields["migrations"])
         elif not (self._in_leg and name in QUIET):

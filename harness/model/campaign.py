@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Collection
 from typing import Annotated, Literal
@@ -34,7 +35,9 @@ def parse_duration(value: object) -> float:
 
 def _known_mode(name: str) -> str:
     if name not in MODES:
-        raise ValueError(f"there is no mode {name!r}; choose from {', '.join(MODES)}")
+        near = difflib.get_close_matches(name, MODES, 1, 0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(MODES)}"
+        raise ValueError(f"there is no mode {name!r}: {hint}")
     return name
 
 

@@ -36,7 +36,7 @@ def test_a_good_file_is_read() -> None:
     [
         ("workloads", "worklaods", "c.yaml:3|did you mean 'workloads'?"),
         ("  stall_below", "  stall_blow", "c.yaml:10|did you mean 'stall_below'?"),
-        ("postcopy", "postcoy", "c.yaml:5|no mode 'postcoy'|postcopy"),
+        ("postcopy", "postcoy", "c.yaml:5|no mode 'postcoy': did you mean 'postcopy'?"),
         ("opposite", "oposite", "c.yaml:4|opposite"),
         ("2 s", "soon", "c.yaml:10|a duration is such as"),
         ("2 s", "0", "c.yaml:10|greater than 0"),
