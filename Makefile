@@ -30,6 +30,7 @@ bench: agent venv ## measure, and print the figures
 .PHONY: model
 model: agent venv ## search every state of the protocol's model; ARGS="W=1 BREAK" chooses
 	@.venv/bin/python -m tests.model.exhaustive $(ARGS)
+
 .PHONY: stress
 stress: agent venv ## migrations under load in every mode, each one checked
 	@.venv/bin/testbed stress $(ARGS)

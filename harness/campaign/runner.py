@@ -14,7 +14,6 @@ import libvirt
 
 from harness import clock
 from harness.campaign import verdict
-from harness.campaign.junit import junit
 from harness.campaign.leg import Kind, LegRun
 from harness.errors import TestbedError
 from harness.events import EventLog
@@ -26,7 +25,7 @@ from harness.images.image import Image
 from harness.model.campaign import Campaign
 from harness.model.campaign_plan import CaseSpec, case_at, cases, plan
 from harness.model.campaign_result import CampaignResult
-from harness.testbed.apply import apply, boot
+from harness.testbed.apply import apply, ask_emulators, boot, find_parts
 from harness.testbed.record import TestbedRecord
 from harness.testbed.testbed import Testbed
 from harness.virt.domain import Domain
@@ -155,7 +154,9 @@ class Runner:
                     domain.destroy()
             topology = testbed.record.topology.model_copy(update={"grants": ()})
             record = testbed.record.model_copy(update={"topology": topology})
-            guests = boot(record, testbed.places, self.image, self.events)
+            made = find_parts(record, self.image)
+            emulators = ask_emulators(topology, self.hosts)
+            guests = boot(record, testbed.places, made, emulators, self.events)
         return Testbed(record, testbed.places, guests, self.events)
 
     def _conclude(self) -> CampaignResult:
@@ -165,7 +166,7 @@ class Runner:
         evidence.collect(self.hosts, guests, self.spec.folder, self.events)
         consoles = evidence.consoles(tuple(self.record.topology.guests), self.spec.folder)
         result = self._result(consoles)
-        evidence.write(result, junit(result), self.spec.folder)
+        evidence.write_result(result, self.spec.folder)
         if testbed:
             with suppress(libvirt.libvirtError):
                 testbed.close()

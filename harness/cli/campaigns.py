@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from importlib import resources
 from pathlib import Path
 
 from harness.errors import UsageError
 from harness.model import topology_text
 from harness.model.campaign import Campaign
+from harness.model.words import hint
 
 SUFFIX = ".yaml"
 
@@ -35,7 +35,6 @@ def read_campaign(wanted: str) -> Campaign:
 
 
 def _unknown(wanted: str) -> UsageError:
-    near = difflib.get_close_matches(wanted, built_in(), 1, 0.5)
-    fix = f"did you mean {near[0]!r}?" if near else f"built in are {', '.join(built_in())}"
+    fix = hint(wanted, built_in(), "names")
     why = "it is neither built in nor a file"
     return UsageError(f"there is no campaign {wanted!r}", why=why, fix=fix)

@@ -15,7 +15,7 @@ from harness.cli.progress import Progress
 from harness.cli.signals import ignore_signals, stop_at_first_signal
 from harness.cli.whole_job import exit_code, in_a_lab, reason
 from harness.demo.job import JobSpec
-from harness.demo.junit import junit
+from harness.demo.junit import write_junit
 from harness.demo.runner import Runner
 from harness.demo.verdict import with_left_behind
 from harness.errors import TestbedError
@@ -134,6 +134,7 @@ def conclude(run: Run, code: int, error: BaseException | None, left: list[str]) 
     elif why not in found.findings and (error is not None or (code and found.verdict == "pass")):
         found = found.model_copy(update={"findings": (*found.findings, why)})
     summary = with_left_behind(found, left)
-    evidence.write(summary, junit(summary), run.folder)
+    evidence.write_result(summary, run.folder)
+    write_junit(summary, run.folder)
     write_report(summary, run.folder)
     return summary

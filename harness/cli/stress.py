@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
 import secrets
 import shlex
@@ -13,10 +11,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from harness import clock, config
-from harness.campaign.junit import junit
+from harness import clock, config, report
 from harness.campaign.runner import Runner, RunSpec, worth_keeping
-from harness.cli import inside, outside, places, show_campaign
+from harness.cli import inside, outside, places, show
 from harness.cli.campaigns import read_campaign
 from harness.cli.printable import printable
 from harness.cli.signals import ignore_signals, stop_at_first_signal
@@ -30,9 +27,9 @@ from harness.images.micro import build_micro
 from harness.model.campaign import Campaign
 from harness.model.campaign_result import CampaignResult
 from harness.model.topology import lab_topology
+from harness.report.campaign import NAME as REPORT
 from harness.testbed import record
 
-REPORT = "harness.report"
 CAMPAIGN_FILE = "campaign.json"
 
 
@@ -105,8 +102,7 @@ def stress(asked: Asked) -> int:
     finally:
         ignore_signals()  # what is left is quick, and makes the evidence whole
     result = conclude(run, code, error, leftovers.difference(before, leftovers.snapshot()))
-    show_campaign.result(console, result, str(run.folder))
-    _report(result, run.folder, console)
+    _tell(result, run.folder, console)
     if error is not None:
         raise error
     return code or (0 if result.verdict == "pass" else 1)
@@ -121,11 +117,14 @@ def _new_run(asked: Asked, campaign: Campaign) -> Run:
     return Run(name, folder, asked, campaign)
 
 
-def _report(result: CampaignResult, folder: Path, console: Console) -> None:
-    """report.html, where this installation can make one."""
-    if importlib.util.find_spec(REPORT) is not None:
-        place = importlib.import_module(REPORT).write(result, folder)
-        console.print(Text(f"report: {printable(str(place))}"), soft_wrap=True)
+def _tell(result: CampaignResult, folder: Path, console: Console) -> None:
+    """What was found, and where more of it is."""
+    for leg in result.legs:
+        if leg.streams:
+            console.print("", show.streams(leg.streams), "")
+    console.print(report.terminal(result))
+    for what, place in (("evidence", folder), ("report", folder / REPORT)):
+        console.print(Text(f"{what}: {printable(str(place))}"), soft_wrap=True)
 
 
 def inner_half(asked: Asked, run_id: str) -> int:
@@ -172,7 +171,9 @@ def conclude(run: Run, code: int, error: BaseException | None, left: list[str]) 
             "left_behind": tuple(left),
         }
     )
-    evidence.write(result, junit(result), run.folder)
+    evidence.write_result(result, run.folder)
+    report.write_junit(result, run.folder)
+    report.write(result, run.folder)
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from harness.model.result import Summary
@@ -23,3 +24,10 @@ def junit(summary: Summary) -> ET.Element:
     suite.set("tests", str(cases))
     suite.set("failures", str(failures))
     return suite
+
+
+def write_junit(summary: Summary, folder: Path) -> None:
+    """junit.xml."""
+    ET.ElementTree(junit(summary)).write(
+        folder / "junit.xml", encoding="unicode", xml_declaration=True
+    )

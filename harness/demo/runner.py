@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness import clock
 from harness.demo import verdict
 from harness.demo.job import Job, JobSpec
-from harness.demo.junit import junit
+from harness.demo.junit import write_junit
 from harness.errors import TestbedError
 from harness.events import EventLog
 from harness.evidence import evidence
@@ -66,7 +66,8 @@ class Runner:
         evidence.collect(self.hosts, guests, folder, self.events)
         consoles = evidence.consoles(tuple(self.record.topology.guests), folder)
         summary = self._summary(consoles, seconds)
-        evidence.write(summary, junit(summary), folder)
+        evidence.write_result(summary, folder)
+        write_junit(summary, folder)
         if self.job:
             self.job.testbed.close()
         return summary

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from xml.etree import ElementTree as ET
-from xml.etree.ElementTree import Element
 
 from libvirt import libvirtError
 from pydantic import BaseModel
@@ -88,9 +86,8 @@ def console_findings(consoles: dict[str, str]) -> list[str]:
     ]
 
 
-def write(result: BaseModel, suite: Element, folder: Path) -> None:
-    """summary.json, whole or not at all, and junit.xml."""
+def write_result(result: BaseModel, folder: Path) -> None:
+    """summary.json, whole or not at all."""
     fresh = folder / "summary.json.new"
     fresh.write_text(result.model_dump_json(indent=2, by_alias=True) + "\n")
     fresh.replace(folder / "summary.json")
-    ET.ElementTree(suite).write(folder / "junit.xml", encoding="unicode", xml_declaration=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection
 from typing import Annotated, Literal
@@ -10,7 +9,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from harness.model.migration_mode import MODES, MigrationMode
-from harness.model.topology import MIB, Name, Part, parse_size
+from harness.model.sizes import MIB, parse_size
+from harness.model.topology import Name, Part
+from harness.model.words import hint
 
 UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 MAX_SECONDS = 7 * 86400.0
@@ -35,9 +36,7 @@ def parse_duration(value: object) -> float:
 
 def _known_mode(name: str) -> str:
     if name not in MODES:
-        near = difflib.get_close_matches(name, MODES, 1, 0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(MODES)}"
-        raise ValueError(f"there is no mode {name!r}: {hint}")
+        raise ValueError(f"there is no mode {name!r}: {hint(name, MODES, 'modes')}")
     return name
 
 

@@ -10,13 +10,12 @@ import pytest
 
 from harness.campaign import resources, series, verdict
 from harness.campaign.judge import Outcome, judge
-from harness.campaign.junit import junit
 from harness.campaign.spans import spans
 from harness.errors import TestbedError
 from harness.events import Event
 from harness.model.campaign import Limits
 from harness.model.campaign_plan import CaseSpec
-from harness.model.campaign_result import CampaignResult, Case, Leg
+from harness.model.campaign_result import Case, Leg
 from harness.model.migration_mode import MODES
 from harness.model.result import Migration, Stream
 from harness.traffic.burden import End
@@ -229,27 +228,6 @@ def test_the_figures_are_distributions() -> None:
     found = verdict.figures([leg("grants", PASSED, FAILED)])
     assert found["grants.migrations"] == 2 and found["grants.downtime_ms.p50"] == 120.0
     assert found["grants.bytes_lost"] == 0
-
-
-def test_junit_has_a_case_per_case_and_the_command_that_repeats_it() -> None:
-    result = CampaignResult(
-        campaign="c",
-        command="testbed stress c",
-        run_id="r",
-        seed=1,
-        commit="c",
-        began="now",
-        seconds=3.0,
-        verdict="fail",
-        findings=("one",),
-        accelerator="tcg",
-        versions={},
-        legs=(leg("grants", PASSED, FAILED),),
-    )
-    grants, whole = junit(result)
-    assert (grants.get("tests"), grants.get("failures")) == ("3", "1")
-    assert "repeat: again" in "".join(grants.itertext())
-    assert whole.get("failures") == "1"
 
 
 def test_the_phases_are_read_off_the_events() -> None:

@@ -32,7 +32,7 @@ def test_smoke_is_at_least_thirty_migrations_in_every_way() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "says"), [("smoek", "did you mean 'smoke'"), ("xyz", "built in are smoke, soak")]
+    ("wanted", "says"), [("smoek", "did you mean 'smoke'"), ("xyz", "valid names are smoke, soak")]
 )
 def test_an_unknown_campaign_is_told_with_the_nearest(wanted: str, says: str) -> None:
     with pytest.raises(UsageError, match="no campaign") as caught:

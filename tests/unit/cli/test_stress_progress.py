@@ -6,11 +6,9 @@ import io
 
 from rich.console import Console
 
-from harness.cli import show_campaign
 from harness.cli.stress_progress import StressProgress
 from harness.events import EventLog
-from harness.model.campaign_result import CampaignResult, Case, Leg, Resource, Verdict
-from harness.model.result import Migration
+from harness.model.campaign_result import Case, Verdict
 
 
 def case(verdict: Verdict = "pass", *findings: str) -> Case:
@@ -55,43 +53,3 @@ def test_a_failed_case_says_why() -> None:
 
 def test_a_refusal_reads_so() -> None:
     assert "tcp, refused" in shown(case("refused"))
-
-
-def test_the_whole_verdict_is_told() -> None:
-    move = Migration.model_construct(guest="g1")
-    found = CampaignResult(
-        campaign="smoke",
-        command="testbed stress smoke",
-        run_id="r",
-        seed=1,
-        commit="c",
-        began="now",
-        seconds=9.0,
-        verdict="fail",
-        findings=("grants: memory grew",),
-        attribution="ours: it failed",
-        accelerator="tcg",
-        versions={},
-        legs=(
-            Leg(
-                name="grants",
-                seconds=8.0,
-                cases=(case().model_copy(update={"migrations": (move,)}),),
-                resources=(
-                    Resource(
-                        name="memory of QEMU",
-                        unit="bytes",
-                        at_ms=(1.0, 2.0),
-                        values=(1024.0, 2048.0),
-                        flat=False,
-                        why="grew",
-                    ),
-                ),
-            ),
-        ),
-    )
-    out = io.StringIO()
-    show_campaign.result(Console(file=out, width=100), found, "results/r")
-    text = out.getvalue()
-    for part in ("1 migrations, 0 bytes lost", "memory grew", "whose: ours", "2.0 KiB", "grew"):
-        assert part in text
