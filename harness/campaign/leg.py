@@ -23,6 +23,7 @@ from harness.traffic.lines import lines
 from harness.traffic.watch import clock_offset_ns
 
 SETTLE_SECONDS = 5.0
+CLOCK_TRIES = 2
 SHORT_INTERVAL_MS, LONG_INTERVAL_MS = 100, 250
 
 Kind = Literal["grants", "control"]
@@ -49,7 +50,9 @@ class LegRun:
         self.burden = Burden(list(self.guests.values()), made, campaign.memory, testbed.events)
         self._long_lived = {line.name for line in made if line.kind != "connections"}
         self.cases: list[Case] = []
+        self._last_path: Path | None = None  # since when nobody has moved
         self.gone: list[str] = []  # guests that no longer run: there is nothing to go on with
+        self._finished = False  # streams that were cut off have no end to be judged by
         self.begun, self.ended = clock.now(), 0.0
         self.series = SeriesBook(clock.now_ns())
         self.resources = Resources([p.host for p in testbed.places.values()], self.begun)
@@ -83,6 +86,7 @@ class LegRun:
         """End the streams, and see what became of their last bytes."""
         if not self.gone:
             self.burden.stop()
+            self._finished = True
         self.ended = clock.now()
 
     def _run_case(self, spec: CaseSpec) -> Case:
@@ -92,12 +96,12 @@ class LegRun:
             self._bring_to(spec.start)
             did.begin_ms = self._now_ms()
             first = len(self.testbed.events.events)
-            did.path_before = self._path(spec.expected(self.granted)[0])
+            did.path_before = self._path_before(spec)
             self._move(spec, did)
             did.spans = spans(self.testbed.events.events[first:], self.begun)
             did.gone = self.gone
             if not self.gone:
-                did.path_after = self._path(spec.expected(self.granted)[1])
+                self._last_path = did.path_after = self._path(spec.expected(self.granted)[1])
                 self._look(spec, did)
         except TestbedError as error:
             did.broken = error
@@ -123,7 +127,7 @@ class LegRun:
         did.looks, did.ends = self.burden.look(), self.burden.ends
         self.series.add(self.burden.ends, self._offsets)
         for name, _ in spec.moves:
-            self._offsets[name] = clock_offset_ns(self.guests[name])
+            self._offsets[name] = clock_offset_ns(self.guests[name], CLOCK_TRIES)
         self.resources.sample(did.looks)
 
     def _positions(self) -> Positions:
@@ -135,8 +139,14 @@ class LegRun:
         here = self._positions()
         routes = [(name, to) for name, at, to in zip(GUESTS, here, start, strict=True) if at != to]
         if routes:
+            self._last_path = None
             self.testbed.migrate_together(routes)
             self.burden.look()
+
+    def _path_before(self, spec: CaseSpec) -> Path:
+        """What was seen after the case before, for nobody has moved since."""
+        known, self._last_path = self._last_path, None
+        return self._path(spec.expected(self.granted)[0]) if known is None else known
 
     def _path(self, expected: Path) -> Path:
         """The path that all long-lived streams take, as soon as it is the expected one."""
@@ -175,6 +185,6 @@ class LegRun:
             seconds=round(seconds, 1),
             cases=tuple(self.cases),
             series=self.series.series(seconds * 1000),
-            streams=() if self.gone else tuple(self.burden.judge()),
+            streams=tuple(self.burden.judge()) if self._finished else (),
             resources=self.resources.judged(),
         )

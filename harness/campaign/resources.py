@@ -12,7 +12,7 @@ from harness.model import flatness
 from harness.model.campaign_result import Resource
 from harness.traffic.harvest import Harvest
 
-SPACING_SECONDS = 4.0
+SPACING_SECONDS = 8.0
 KIB = 1024
 
 # Growth over a whole run that is no leak: allocators and caches settle for a while.

@@ -13,7 +13,7 @@ from harness.guests.guest import Guest
 from harness.model.campaign import Memory
 from harness.model.result import Stream
 from harness.traffic import oracle
-from harness.traffic.harvest import Harvest, Patterns, harvest_script, parse_harvest
+from harness.traffic.harvest import Harvest, Patterns, harvest_argv, parse_harvest
 from harness.traffic.lines import PATTERNS_SOCKET, Line, patterns_argv
 from harness.traffic.oracle import Report, Sample
 
@@ -115,8 +115,8 @@ class Burden:
         ends = [end for end in self.ends if end.guest is guest and end.pid]
         paths = {oracle.report_path(end.line.name): end for end in ends}
         offsets = {path: end.offset for path, end in paths.items()}
-        script = harvest_script(offsets, bool(self._patterns))
-        done = guest.exec(["sh", "-c", script], within=LOOK_SECONDS, check=False)
+        argv = harvest_argv(offsets, self.patterned)
+        done = guest.exec(argv, within=LOOK_SECONDS, check=False)
         harvest = parse_harvest(done.stdout)
         for path, end in paths.items():
             if path in harvest.reports:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, TypeVar
@@ -61,22 +60,15 @@ class Harvest:
     agent: AgentSize | None = None
 
 
-def harvest_script(offsets: Mapping[str, int], patterns: bool) -> str:
-    """A shell script that asks everything at once; `offsets` is where each report was left."""
-    steps = [f"load ask {PATTERNS_SOCKET}"] if patterns else []
-    steps.append(
-        f"p=$(pidof {AGENT}) && set -- /proc/$p/fd/* && "
-        "while read -r k v _; do [ $k != VmRSS: ] || "
-        'echo "{\\"agent_kib\\": $v, \\"agent_fds\\": $#}"; done </proc/$p/status'
-    )
-    if offsets:
-        words = (word for path, offset in offsets.items() for word in (path, str(offset)))
-        steps.append(f"load harvest {shlex.join(words)}")
-    return "; ".join(steps)
+def harvest_argv(offsets: Mapping[str, int], patterns: bool) -> list[str]:
+    """The program that asks everything at once; `offsets` is where each report was left."""
+    asked = ["--patterns", PATTERNS_SOCKET] if patterns else []
+    files = [word for path, offset in offsets.items() for word in (path, str(offset))]
+    return ["load", "harvest", *asked, "--size-of", AGENT, *files]
 
 
 def parse_harvest(text: str) -> Harvest:
-    """What the script printed. A guest may print anything: what makes no sense is left out."""
+    """What the program printed. A guest may print anything: what makes no sense is left out."""
     head, *parts = _split(text)
     patterns, agent = None, None
     for line in head:

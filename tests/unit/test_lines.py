@@ -9,7 +9,7 @@ import pytest
 from harness.model.campaign import WORKLOADS, Memory
 from harness.model.result import Stream
 from harness.traffic.burden import judge_direction, pattern_findings
-from harness.traffic.harvest import harvest_script, parse_harvest
+from harness.traffic.harvest import harvest_argv, parse_harvest
 from harness.traffic.lines import Line, Over, lines, patterns_argv
 
 IDS = {"g1": 3, "g2": 4}
@@ -109,9 +109,10 @@ def test_nonsense_from_a_guest_is_left_out(text: str) -> None:
     assert (found.reports, found.patterns, found.agent) == ({}, None, None)
 
 
-def test_the_script_asks_for_what_there_is() -> None:
-    assert "load ask" not in harvest_script({}, patterns=False)
-    assert "load harvest '/a b' 7" in harvest_script({"/a b": 7}, patterns=True)
+def test_one_program_asks_for_what_there_is() -> None:
+    assert "--patterns" not in harvest_argv({}, patterns=False)
+    argv = harvest_argv({"/a b": 7}, patterns=True)
+    assert "--patterns" in argv and argv[-2:] == ["/a b", "7"]
 
 
 def test_wrong_pages_are_findings() -> None:

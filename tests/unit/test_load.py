@@ -166,6 +166,25 @@ def test_a_harvest_takes_whole_lines_only_and_gives_memory_back(load: Path, tmp_
     assert run.run([*argv, str(len(lines))]).stdout.splitlines()[1:] == ['{"half": 1}']
 
 
+def test_one_look_asks_everything(load: Path, tmp_path: Path) -> None:
+    (tmp_path / "r").write_bytes(b'{"n": 1}\n')
+    with patterns(load, tmp_path, dirty=0):
+        argv = [
+            load,
+            "harvest",
+            "--patterns",
+            tmp_path / "p",
+            "--size-of",
+            "load",
+            tmp_path / "r",
+            0,
+        ]
+        found = parse_harvest(run.run([str(word) for word in argv]).stdout)
+    assert found.patterns is not None and found.patterns.ram_checked == 64 * PAGE
+    assert found.agent is not None and found.agent.agent_kib > 0 and found.agent.agent_fds > 2
+    assert found.ends == {str(tmp_path / "r"): 9}
+
+
 def test_a_report_that_shrank_is_refused(load: Path, tmp_path: Path) -> None:
     (tmp_path / "r").write_bytes(b"x\n")
     done = run.run([str(load), "harvest", str(tmp_path / "r"), "9"], check=False)

@@ -17,7 +17,9 @@ static const char usage[] =
     "  pages --socket PATH --seed N [--ram BYTES] [--disk BYTES --file FILE] [--dirty BYTES]\n"
     "                           hold patterns, and rewrite that many bytes of each per second\n"
     "  ask PATH                 have `pages` check everything it holds, and print what it found\n"
-    "  harvest FILE OFFSET ...  print what each file gained since OFFSET, give its memory back\n"
+    "  harvest [--patterns PATH] [--size-of PROGRAM] FILE OFFSET ...\n"
+    "                           ask as above, tell a program's memory and descriptors, print what "
+    "each file gained since OFFSET, give its memory back\n"
     "\n"
     "exit code: 0 clean, 1 something is wrong, 2 wrong usage, 3 it broke\n";
 
