@@ -14,9 +14,14 @@ IMAGES = "/var/lib/domsock/images"
 CONSOLE_LOGS = "/var/log/libvirt/qemu"
 
 
+def image_folder(digest: str) -> str:
+    """Where an image lies on every host."""
+    return f"{IMAGES}/{digest}"
+
+
 def image_paths(image: Image) -> tuple[str, str]:
     """Where kernel and initrd of an image lie on every host; no initrd has no place."""
-    folder = f"{IMAGES}/{image.digest}"
+    folder = image_folder(image.digest)
     return f"{folder}/{KERNEL}", f"{folder}/{INITRD}" if image.initrd else ""
 
 
@@ -38,6 +43,7 @@ def define(
     spec = topology.guests[name]
     return GuestDefinition(
         name=name,
+        uuid=naming.domain_uuid(testbed_id, name),
         kvm=kvm,
         memory=spec.memory,
         vcpus=spec.vcpus,

@@ -20,7 +20,7 @@ class Place:
     @classmethod
     def reach(cls, host: Host, emulator: str = DEFAULT) -> Place:
         """Connect to the host's libvirtd. `emulator` is the QEMU that runs guests there."""
-        return cls(host, Connection(host.libvirt_uri, host.name), emulator)
+        return cls(host, Connection(host.libvirt_uri, host.name, host.peer_uri), emulator)
 
     @property
     def name(self) -> str:

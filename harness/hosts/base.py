@@ -14,7 +14,8 @@ from harness.run import Completed
 class SshTarget:
     """How a host is reached: everything that SSH, Ansible and libvirt need to know.
 
-    `key` None means: whatever the user's own SSH agent and configuration offer.
+    `key` None means: whatever the user's own SSH agent and configuration offer. A `user` who is
+    not root works by sudo. `peer_uri` is how other hosts reach its libvirtd; empty: like we do.
     """
 
     name: str
@@ -24,6 +25,7 @@ class SshTarget:
     key: Path | None = None
     port: int = 22
     user: str = "root"
+    peer_uri: str = ""
 
 
 class Host(Protocol):
@@ -40,6 +42,10 @@ class Host(Protocol):
     @property
     def libvirt_uri(self) -> str:
         """What to open to reach its libvirtd."""
+
+    @property
+    def peer_uri(self) -> str:
+        """What another host opens to reach its libvirtd."""
 
     def run(
         self,

@@ -20,7 +20,7 @@ class FakeHost:
 
     def __init__(self, name: str, answer: Answer | None = None) -> None:
         self.name, self.address = name, f"fake-{name}"
-        self.libvirt_uri = "test:///default"
+        self.libvirt_uri = self.peer_uri = "test:///default"
         self.reachable = True
         self.calls: list[tuple[str, ...]] = []
         self.files: dict[str, tuple[bytes, int]] = {}

@@ -25,7 +25,9 @@ def inventory(targets: Sequence[SshTarget], variables: Mapping[str, Any]) -> dic
 def _host(target: SshTarget, domain_id: int) -> dict[str, Any]:
     # quoted twice: for Ansible, which splits it into arguments, and for ssh, which splits values
     known = f"-o StrictHostKeyChecking=yes -o 'UserKnownHostsFile=\"{target.known_hosts}\"'"
-    login = {"ansible_ssh_private_key_file": str(target.key)} if target.key else {}
+    login: dict[str, Any] = {"ansible_become": target.user != SshTarget.user}
+    if target.key:
+        login["ansible_ssh_private_key_file"] = str(target.key)
     return {
         "ansible_host": target.address,
         "ansible_port": target.port,
@@ -34,6 +36,7 @@ def _host(target: SshTarget, domain_id: int) -> dict[str, Any]:
         "ansible_ssh_common_args": known,
         "management_address": target.address,
         "libvirt_uri": target.libvirt_uri,
+        "login": target.user,
         "domain_id": domain_id,
         "ssh_host_keys": host_keys(target),
         **login,

@@ -24,6 +24,8 @@ TRANSFER_WITHIN = 60.0
 KEEPALIVE = 5
 CHUNK = 1 << 15
 PACE = 0.02  # how soon a full send window is looked at again
+SFTP_SERVER = "/usr/lib/openssh/sftp-server"  # what sudo runs; root has the subsystem
+UNKNOWN_KEY = "not found in known_hosts"  # paramiko's words
 GRACE = 1.0  # what a program may run on there after we stopped waiting for it
 
 # paramiko logs with a traceback what it also raises; one report is enough.
@@ -38,6 +40,8 @@ class SshHost:
         self.target = target
         self.name, self.address = target.name, target.address
         self.libvirt_uri = target.libvirt_uri
+        self.peer_uri = target.peer_uri or target.libvirt_uri
+        self._sudo = "" if target.user == "root" else "sudo -n "
         self._lock = threading.Lock()
         self._client: paramiko.SSHClient | None = None
 
@@ -55,7 +59,7 @@ class SshHost:
             channel = self._session(deadline)
             try:
                 limit = f"{within + GRACE:.1f}"
-                channel.exec_command(f"timeout --kill-after=1 {limit} {command}")
+                channel.exec_command(f"{self._sudo}timeout --kill-after=1 {limit} {command}")
                 out, err = _drain(channel, (input or "").encode(), deadline)
                 code = self._exit_code(channel, command, deadline)
             except DeadlineExceeded as late:
@@ -70,6 +74,27 @@ class SshHost:
         if check and code:
             raise CommandFailed(argv, code, done.stdout, done.stderr, where=self.name)
         return done
+
+    @contextmanager
+    def holding(self, argv: Sequence[str], *, within: float = 10.0) -> Iterator[None]:
+        """Run a program there for as long as the block lasts.
+
+        It says a line when it is ready, and ends when its standard input does: with the block,
+        and just as well when we are killed. Raises TestbedError when it ends without a word.
+        """
+        deadline, command = Deadline(within), shlex.join(argv)
+        with self._errors(f"`{command}`"):
+            channel = self._session(deadline)
+            channel.settimeout(max(deadline.left(), 0.1))
+            channel.exec_command(self._sudo + command)
+            said = channel.recv(CHUNK)
+        try:
+            if not said:
+                why = channel.recv_stderr(CHUNK).decode(errors="replace").strip()
+                raise TestbedError(why or f"`{command}` ended at once", where=self.name)
+            yield
+        finally:
+            channel.close()
 
     def put(self, local: Path, remote: str, *, mode: int = 0o644) -> None:
         """Copy a file there, beside its place and then into it."""
@@ -165,7 +190,10 @@ class SshHost:
         channel = self._session(Deadline(CONNECT_WITHIN))
         try:
             channel.settimeout(TRANSFER_WITHIN)
-            channel.invoke_subsystem("sftp")
+            if self._sudo:
+                channel.exec_command(self._sudo + SFTP_SERVER)
+            else:
+                channel.invoke_subsystem("sftp")
             yield paramiko.SFTPClient(channel)
         finally:
             channel.close()
@@ -180,11 +208,19 @@ class SshHost:
         except paramiko.BadHostKeyException as error:
             raise self._unreachable(error, "find out why the host's key has changed") from error
         except paramiko.ssh_exception.NoValidConnectionsError as error:
-            raise self._unreachable(error, "see that sshd runs there") from error
+            first = next(iter(error.errors.values()), error)
+            raise self._unreachable(first, "see that it is up, and that sshd runs there") from error
         except (paramiko.SSHException, EOFError) as error:
-            raise self._unreachable(error, "testbed doctor") from error
+            fix = self._introduction() if UNKNOWN_KEY in str(error) else "testbed doctor"
+            raise self._unreachable(error, fix) from error
         except OSError as error:
             raise TestbedError(f"{doing} failed", where=self.name, why=str(error)) from error
+
+    def _introduction(self) -> str:
+        """How a host becomes known: by a person who compares its key."""
+        target = self.target
+        known = f"-o UserKnownHostsFile={target.known_hosts}"
+        return f"ssh {known} -p {target.port} {target.user}@{target.address}, and compare the key"
 
     def _unreachable(self, error: Exception, fix: str) -> TestbedError:
         target = self.target

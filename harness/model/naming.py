@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import uuid
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,14}")
 FIRST_GUEST_ID = 3
@@ -39,6 +40,16 @@ def guest_bridge(network: int) -> str:
 def guest_tunnel(network: int) -> str:
     """The host's end of the VXLAN that joins the bridges of that network."""
     return f"guests-vx{network}"
+
+
+def domain_uuid(testbed_id: str, guest: str) -> str:
+    """The UUID of a guest's domain: by it, and not by its name, a testbed knows its own."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{REGION_PREFIX}:{testbed_id}/{guest}"))
+
+
+def network_id(testbed_id: str) -> int:
+    """The VXLAN network (24 bits) of a testbed on real machines; other testbeds have others."""
+    return int.from_bytes(hashlib.sha256(testbed_id.encode()).digest()[:3]) or 1
 
 
 def region_name(testbed_id: str, pair: tuple[str, str], generation: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -14,7 +15,9 @@ from harness.guests import definition, disks, parts
 from harness.guests.guest import Guest
 from harness.guests.parts import Parts
 from harness.guests.place import Place
+from harness.hosts import network
 from harness.hosts.base import Host
+from harness.hosts.network import GuestNetwork
 from harness.hosts.provision import provision
 from harness.hosts.ssh import SshHost
 from harness.images.image import Image
@@ -25,6 +28,8 @@ from harness.model.topology import Topology
 from harness.testbed.probe import choose_accelerator
 from harness.testbed.record import TestbedRecord
 from harness.testbed.testbed import Testbed, reach
+from harness.virt import cpu
+from harness.virt.accelerator import Name
 from harness.virt.emulator import DEFAULT, Emulator, ask, in_common
 
 AGENT = config.REPOSITORY / "guest-agent" / "build"
@@ -39,21 +44,26 @@ def apply(
     events: EventLog,
     more: Mapping[str, str] = MappingProxyType({}),
 ) -> Testbed:
-    """Provision the hosts, boot the guests, share the regions. Gives the testbed that stands.
+    """Make the hosts, boot the guests, share the regions. Gives the testbed that stands.
 
     `image` is `micro`; guests that bring a kernel or a disk of their own boot that. `more` are
     further variables of playbooks/host.yml.
     """
     topology = record.topology
-    variables = {**_variables(record), **more}
-    provision([host.target for host in hosts], variables, events, record.folder)
+    if record.machines is None:
+        variables = {**_variables(record), **more}
+        provision([host.target for host in hosts], variables, events, record.folder)
+    else:
+        for made_network in guest_networks(record):  # hosts they are already
+            network.join(hosts, record.testbed_id, made_network)
     made = find_parts(record, image)
     with events.span("images", digest=image.digest):
         place_images(hosts, image, made)
     emulators = ask_emulators(topology, hosts)
     places = reach(topology, hosts)
     accelerator = choose_accelerator(places, emulators, image, events)
-    record = record.model_copy(update={"accelerator": accelerator})
+    chosen = {"accelerator": accelerator, "common_cpu": common_cpu(record, places, accelerator)}
+    record = record.model_copy(update=chosen)
     guests = boot(record, places, made, emulators, events)
     boot_ms = {name: round(guest.boot_ms or 0.0, 1) for name, guest in guests.items()}
     record = record.model_copy(update={"boot_ms": boot_ms})
@@ -67,23 +77,36 @@ def apply(
     return testbed
 
 
-def _variables(record: TestbedRecord) -> dict[str, Any]:
-    """What the playbook is told."""
-    networks = [
-        {
-            "bridge": naming.guest_bridge(index),
-            "tunnel": naming.guest_tunnel(index),
-            "vni": naming.FIRST_VNI + index,
-            "mtu": network.mtu,
-        }
+def guest_networks(record: TestbedRecord) -> list[GuestNetwork]:
+    """The guests' networks. On real machines their VXLAN numbers are this testbed's alone."""
+    own = naming.network_id(record.testbed_id)
+    first = naming.FIRST_VNI if record.machines is None else own
+    return [
+        GuestNetwork(
+            naming.guest_bridge(index), naming.guest_tunnel(index), first + index, network.mtu
+        )
         for index, network in enumerate(record.topology.networks.values())
     ]
+
+
+def _variables(record: TestbedRecord) -> dict[str, Any]:
+    """What the playbook is told."""
     return {
         "testbed": record.testbed_id,
         "isolated": True,
         "agent_binary": str(AGENT),
-        "guest_networks": networks,
+        "guest_networks": [asdict(made) for made in guest_networks(record)],
     }
+
+
+def common_cpu(record: TestbedRecord, places: Mapping[str, Place], accelerator: Name) -> str:
+    """What unlike machines have in common. Emulated CPUs are alike, and so are a lab's hosts;
+    and a guest of the topology may name its own.
+    """
+    named = any(guest.cpu for guest in record.topology.guests.values())
+    if record.machines is None or accelerator != "kvm" or len(places) < 2 or named:
+        return ""
+    return cpu.common([place.connection for place in places.values()], accelerator)
 
 
 def find_parts(record: TestbedRecord, micro: Image) -> dict[str, Parts]:
@@ -148,6 +171,7 @@ def boot(
             kvm=record.accelerator == "kvm",
             emulator=emulators[place.name],
         )
+        defined = replace(defined, common_cpu=record.common_cpu)
         with events.span("boot", guest=name, host=place.name):
             for disk in made[name].disks:
                 disks.make(place.host, disk)

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from harness import clock, config
 from harness.errors import UsageError
 from harness.model import naming
+from harness.model.inventory import Inventory
 from harness.model.topology import Topology
 
 FILE = "testbed.json"
@@ -25,7 +26,11 @@ LAB_FOLDER = "lab"
 
 
 class TestbedRecord(BaseModel):
-    """One testbed. `state` is "starting" until everything stands."""
+    """One testbed. `state` is "starting" until everything stands.
+
+    `common_cpu` is what unlike hosts have in common, as XML; empty: each gives what it has.
+    `machines` are the real machines that are its hosts; None: they are the namespaces of a lab.
+    """
 
     __test__ = False
     model_config = ConfigDict(frozen=True)
@@ -34,18 +39,23 @@ class TestbedRecord(BaseModel):
     topology: Topology
     digest: str
     accelerator: Literal["kvm", "tcg"] | None = None
+    common_cpu: str = ""
     state: Literal["starting", "up"] = "starting"
     owner: int
     created: str
+    machines: Inventory | None = None
     boot_ms: dict[str, float] = {}
 
     @classmethod
-    def new(cls, topology: Topology, digest: str) -> TestbedRecord:
+    def new(
+        cls, topology: Topology, digest: str, machines: Inventory | None = None
+    ) -> TestbedRecord:
         """A record for a testbed that is about to be made."""
         return cls(
             testbed_id=f"{topology.name}-{secrets.token_hex(3)}",
             topology=topology,
             digest=digest,
+            machines=machines,
             owner=os.getuid(),
             created=clock.utc().isoformat(timespec="seconds"),
         )

@@ -38,11 +38,11 @@ LIFECYCLE = {
 
 
 class Connection:
-    """One host's libvirtd. `where` names the host in errors."""
+    """One host's libvirtd. `where` names the host in errors; `peer_uri` is for other hosts."""
 
-    def __init__(self, uri: str, where: str) -> None:
+    def __init__(self, uri: str, where: str, peer_uri: str = "") -> None:
         loop.ensure_running()
-        self.uri, self.where = uri, where
+        self.uri, self.where, self.peer_uri = uri, where, peer_uri or uri
         with translated(f"libvirtd of {where} does not answer at {uri}", where):
             self.raw = libvirt.open(uri)
             self.raw.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_COUNT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,14 +36,23 @@ class Domain:
     @classmethod
     def find(cls, connection: Connection, name: str) -> Domain | None:
         """The active domain of that name on that host, or None."""
+        return cls._look(connection, connection.raw.lookupByName, name)
+
+    @classmethod
+    def find_by_uuid(cls, connection: Connection, uuid: str) -> Domain | None:
+        """The active domain of that UUID on that host, or None."""
+        return cls._look(connection, connection.raw.lookupByUUIDString, uuid)
+
+    @classmethod
+    def _look(cls, connection: Connection, lookup: Callable[[str], Any], key: str) -> Domain | None:
         try:
-            raw = connection.raw.lookupByName(name)
+            raw = lookup(key)
             return cls(connection, raw) if raw.isActive() else None
         except libvirt.libvirtError as error:
             if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
                 return None
             raise TestbedError(
-                f"cannot look for {name}", where=connection.where, why=str(error)
+                f"cannot look for {key}", where=connection.where, why=str(error)
             ) from error
 
     @property

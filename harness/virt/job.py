@@ -141,7 +141,7 @@ class MigrationJob:
         how = {**parameters(self.mode), **self._passage.parameters}
         try:
             both = flags(self.mode) | self._passage.flags
-            self.domain.raw.migrateToURI3(self.destination.uri, how, both)
+            self.domain.raw.migrateToURI3(self.destination.peer_uri, how, both)
         except BaseException as error:  # a thread's error has nobody else to go to
             self._error = error
         self._seconds = clock.now() - begun

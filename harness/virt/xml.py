@@ -51,7 +51,8 @@ class GuestDefinition:
     """Everything a domain is made from. `memory` in bytes; paths are the host's.
 
     Without a `kernel` the firmware boots from the first disk. A NoCloud seed is a read-only raw
-    disk behind the others. `regions` are the sizes of those that may be plugged in.
+    disk behind the others. `regions` are the sizes of those that may be plugged in. `common_cpu`
+    is the <cpu> that all hosts have in common; empty: the usual one.
     """
 
     name: str
@@ -60,6 +61,7 @@ class GuestDefinition:
     vcpus: int
     console_log: str
     channels: tuple[str, ...]
+    uuid: str
     kernel: KernelBoot | None = None
     disks: tuple[Disk, ...] = ()
     cards: tuple[Card, ...] = ()
@@ -67,6 +69,7 @@ class GuestDefinition:
     cpu_model: str = ""
     regions: tuple[int, ...] = ()
     emulator: str = "/usr/bin/qemu-system-x86_64"
+    common_cpu: str = ""
 
 
 def element(tag: str, text: str = "", /, **attributes: str) -> Element:
@@ -255,11 +258,12 @@ def domain(guest: GuestDefinition) -> str:
     root = nest(
         element("domain", type="kvm" if guest.kvm else "qemu"),
         element("name", guest.name),
+        element("uuid", guest.uuid),
         element("memory", str(guest.memory // MIB), unit="MiB"),
         vcpu(guest.vcpus, guest.kvm),
         boot_kernel(guest.machine, guest.kernel) if guest.kernel else boot_disk(guest.machine),
         features(guest.kvm),
-        cpu(guest.kvm, guest.cpu_model),
+        ET.fromstring(guest.common_cpu) if guest.common_cpu else cpu(guest.kvm, guest.cpu_model),
         element("on_poweroff", "destroy"),
         element("on_reboot", "destroy"),
         element("on_crash", "destroy"),

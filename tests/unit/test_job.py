@@ -18,7 +18,7 @@ from harness.virt.job import MigrationFailed, MigrationJob, flags, parameters
 class Connection:
     """One that has seen the given job-completed event, or none."""
 
-    where, uri = "h1", "test:///default"
+    where, uri, peer_uri = "h1", "test:///default", "test:///peer"
 
     def __init__(self, stats: dict[str, Any] | None = None, completed: Any = None) -> None:
         self.stats = stats

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from harness import run
 from harness.errors import TestbedError
 from harness.grants import region as region_module
 from harness.grants.region import Region
-from harness.hosts.fake import FakeHost
-from harness.run import Completed
 from tests.unit.grant_fakes import Stage
-
-
-class LocalHost(FakeHost):
-    """Runs commands here, with a `domsock` and a folder of records of the test's."""
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        within: float = 30.0,
-        input: str | None = None,  # noqa: A002 - subprocess's own word
-        check: bool = True,
-    ) -> Completed:
-        return run.run(argv, within=within, input=input, check=check)
+from tests.unit.local_host import LocalHost
 
 
 @pytest.fixture
@@ -44,6 +27,7 @@ def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalHost:
     monkeypatch.setattr(region_module, "TOOL", str(tool))
     monkeypatch.setattr(region_module, "RECORDS", str(tmp_path / "records"))
     monkeypatch.setattr(region_module, "SHM", str(tmp_path))
+    monkeypatch.setattr(region_module, "ADMIT", str(tmp_path / "admit"))
     return LocalHost("h1")
 
 
@@ -58,6 +42,23 @@ def test_the_owner_is_recorded_before_the_file_is_made(local: LocalHost, tmp_pat
     assert (tmp_path / region.name).exists()
     region.destroy(local)
     assert not (tmp_path / region.name).exists() and not list((tmp_path / "records").iterdir())
+
+
+def test_where_guests_are_confined_the_region_is_let_in(local: LocalHost, tmp_path: Path) -> None:
+    admit = tmp_path / "admit"
+    admit.write_text(f'#!/bin/sh\necho "$1" >{tmp_path}/admitted\n')
+    admit.chmod(0o755)
+    region = fresh()
+    region.create(local)
+    assert (tmp_path / "admitted").read_text() == f"{region.path}\n"
+
+
+def test_all_regions_of_a_testbed_are_found_and_no_others(local: LocalHost) -> None:
+    mine, other = fresh(), fresh(testbed="t-12")
+    mine.create(local)
+    other.create(local)
+    assert Region.all_recorded(local, "t-1") == [mine]
+    assert Region.recorded(local, "t-1", ("g2", "g1")) == [mine]
 
 
 def test_a_region_is_found_by_its_record(local: LocalHost, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from harness.virt import xml
 
 GUEST = xml.GuestDefinition(
     name="g1",
+    uuid="0c9b8f9e-3f5f-5f0e-9d8e-5a2f3f0f7a11",
     kvm=False,
     memory=128 << 20,
     vcpus=1,
