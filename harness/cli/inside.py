@@ -1,7 +1,7 @@
 """Outside and inside: a lab's hosts are reached from within its namespace only.
 
 A command that talks to hosts runs itself again inside, and then uses SSH and libvirt exactly as
-with real hosts.
+with real machines: those are reached from where we are, and there is nothing to enter.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from harness import run
 from harness.cli.main import INTERRUPTED
 from harness.errors import TestbedError, UsageError
 from harness.events import EventLog
+from harness.hosts.inventory_file import targets
 from harness.hosts.lab.lab import Lab
 from harness.hosts.ssh import SshHost
 from harness.testbed import record
@@ -45,9 +46,15 @@ def running_lab(name: str) -> Lab:
     return lab
 
 
+def on_machines(name: str) -> bool:
+    """Whether the hosts of that testbed are real machines."""
+    found = record.read(name)
+    return found is not None and found.machines is not None
+
+
 def enter(name: str) -> None:
-    """Replace this process by the same command inside the lab, unless it is there already."""
-    if is_inside():
+    """Replace this process by the same command inside the lab, unless its hosts are in reach."""
+    if is_inside() or on_machines(name):
         return
     argv = running_lab(name).enter_argv(_testbed(sys.argv[1:]))
     os.environ[INSIDE] = "1"
@@ -115,7 +122,10 @@ def _descendants(pid: int) -> list[psutil.Process]:
 
 
 def hosts_of(name: str) -> list[SshHost]:
-    """The lab's hosts, ready to be reached; for use inside."""
+    """The testbed's hosts, ready to be reached; those of a lab from inside."""
+    found = record.read(name)
+    if found is not None and found.machines is not None:
+        return [SshHost(target) for target in targets(found.machines)]
     return [SshHost(host) for host in running_lab(name).hosts]
 
 
@@ -138,7 +148,7 @@ def reached(name: str, events: EventLog | None = None) -> Iterator[Testbed]:
 @contextmanager
 def held(name: str, patience: float, events: EventLog | None = None) -> Iterator[Testbed]:
     """The running testbed with its grants, for us alone; enters its lab first."""
-    if not is_inside():
+    if not is_inside() and not on_machines(name):
         running_lab(name)
         with exclusive(name, patience=patience, waiting=say_waiting(name)):
             pass  # whoever has it may be taking it down: then there is no lab to enter

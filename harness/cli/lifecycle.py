@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness import config
-from harness.cli import inside, outside, places
+from harness.cli import inside, machines, outside, places
 from harness.cli.printable import printable
 from harness.cli.progress import Progress
 from harness.cli.signals import stop_at_first_signal
@@ -24,9 +24,12 @@ from harness.testbed.apply import apply
 from harness.testbed.lock import exclusive
 
 
-def up(file: Path | None, given: Overrides) -> None:
-    """Bring a testbed up and leave it running."""
+def up(file: Path | None, given: Overrides, inventory: Path | None = None) -> None:
+    """Bring a testbed up and leave it running: in a lab, or on the machines of an inventory."""
     wanted = given.onto(read_topology(file))
+    if inventory is not None:
+        machines.up(wanted, inventory)
+        return
     places.check("TESTBED_STATE", "TESTBED_CACHE")
     stop_at_first_signal()
     with exclusive(wanted.name):
@@ -81,8 +84,12 @@ def down(name: str) -> None:
 
 def gc() -> None:
     """Sweep what crashed runs left: only what carries a testbed's id and an owner record."""
+    show_report(sweep.sweep(exclusive, lambda name: outside.stop(name, EventLog())))
+
+
+def show_report(report: sweep.Report) -> None:
+    """What was swept, and what was left alone."""
     console = Console()
-    report = sweep.sweep(exclusive, lambda name: outside.stop(name, EventLog()))
     for line in report.swept:
         console.print(Text.assemble(("swept", "green"), f" {printable(line)}"), soft_wrap=True)
     for line in report.left:

@@ -10,8 +10,10 @@ from rich.console import Console
 from harness.cli import inside, show
 from harness.errors import TestbedError, UsageError
 from harness.hosts.lab.lab import Lab
+from harness.testbed import inspect as inspection
 from harness.testbed import record
 from harness.testbed.lock import exclusive
+from harness.testbed.record import TestbedRecord
 
 GLANCE_SECONDS = 2.0  # another look takes no longer
 
@@ -33,17 +35,29 @@ def _row(name: str) -> dict[str, Any]:
     if found is None:
         return {"name": name, "state": "unknown", "note": "its record cannot be read"}
     try:
-        with exclusive(name, patience=GLANCE_SECONDS):
-            lab = Lab.load(record.lab_folder(name))
-        if lab is None:
-            return {"name": name, "state": "gone", "note": "testbed gc sweeps it"}
-        asked = ["inspect", name, "--json", "--patience", str(GLANCE_SECONDS)]
-        answer = json.loads(inside.ask_inside(lab, asked))
+        answer = _ask_machines(found) if found.machines else _ask_lab(name)
     except UsageError:
         return {"name": name, "state": "in use", "note": "another command is working on it"}
     except TestbedError as error:
         return {"name": name, "state": "broken", "note": str(error)}
     return {"name": name, "state": found.state, **answer}
+
+
+def _ask_lab(name: str) -> dict[str, Any]:
+    with exclusive(name, patience=GLANCE_SECONDS):
+        lab = Lab.load(record.lab_folder(name))
+    if lab is None:
+        return {"state": "gone", "note": "testbed gc sweeps it"}
+    asked = ["inspect", name, "--json", "--patience", str(GLANCE_SECONDS)]
+    answer: dict[str, Any] = json.loads(inside.ask_inside(lab, asked))
+    return answer
+
+
+def _ask_machines(found: TestbedRecord) -> dict[str, Any]:
+    if found.state != "up":
+        return {"note": "not up yet; or testbed gc sweeps it, when nobody works on it"}
+    with inside.held(found.name, GLANCE_SECONDS) as testbed:
+        return inspection.inspect(testbed)
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:

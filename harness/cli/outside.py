@@ -15,6 +15,7 @@ from harness.hosts.lab.spec import LabSpec
 from harness.images.micro import build_micro
 from harness.model.topology import Topology
 from harness.testbed import capacity, files, limits, record
+from harness.testbed.machines import take_down
 from harness.testbed.record import TestbedRecord
 
 
@@ -33,6 +34,14 @@ def check_machine(topology: Topology) -> None:
 def refuse_if_taken(name: str) -> None:
     """Raises UsageError when a testbed of that name stands already, or its folder is not ours."""
     record.refuse_anothers(name)
+    found = record.read(name)
+    if found is not None and found.machines is not None:
+        hosts = ", ".join(found.machines.hosts)
+        if found.state == "up":
+            raise UsageError(
+                f"{name} is up already, on {hosts}", fix=f"testbed down {name} ends it"
+            )
+        raise UsageError(f"{name} was begun on {hosts} and never stood", fix="testbed gc")
     if Lab.load(record.lab_folder(name)) is not None:
         raise UsageError(
             f"{name} is up already", fix=f"testbed inspect {name} shows it, testbed down ends it"
@@ -58,11 +67,15 @@ def start(topology: Topology, events: EventLog) -> tuple[TestbedRecord, Lab]:
 
 
 def stop(name: str, events: EventLog) -> None:
-    """End the testbed's lab, wait until it is swept, forget its record.
+    """End the testbed's lab, wait until it is swept, forget its record. On real machines: take
+    off them what is its own; when one does not answer, the record stays, for another try.
 
     Ctrl-C does not stop it half way: it takes a moment, and is what Ctrl-C is for.
     """
     ignore_signals()
+    found = record.read(name)
+    if found is not None and found.machines is not None:
+        take_down(found, events)
     lab = Lab.load(record.lab_folder(name))
     if lab is not None:
         with events.span("lab.stop"):

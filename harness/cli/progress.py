@@ -11,6 +11,7 @@ from harness.events import Event, EventLog
 SENTENCES = {
     "image": "guest image",
     "lab.start": "lab: namespaces and sshd of {hosts}",
+    "reach": "reach {hosts}",
     "provision": "provision {hosts}",
     "images": "kernel and initrd to the hosts",
     "accelerator": "accelerator",
@@ -27,6 +28,9 @@ SENTENCES = {
     "traffic.stop": "stop the streams and verify",
     "control.boot": "fresh guests without grants",
     "evidence": "collect logs",
+    "destroy": "take everything off {host}",
+    "probe": "probe guest on {host}",
+    "pair": "ways from {one} to {other}",
     "lab.stop": "take everything down",
 }
 NOTICES = (
@@ -100,4 +104,4 @@ def _sentence(name: str, event: Event) -> str:
     return SENTENCES[name].format_map({**dict.fromkeys(_KEYS, "?"), **fields})
 
 
-_KEYS = ("hosts", "guest", "host", "grant", "to", "phase", "source", "destination")
+_KEYS = ("hosts", "guest", "host", "grant", "to", "phase", "source", "destination", "one", "other")

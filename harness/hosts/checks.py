@@ -56,6 +56,15 @@ class Check:
     fix: str = ""
 
 
+def attempt(name: str, fix: str, action: Callable[[], str], why: str = "") -> Check:
+    """A check that holds when `action` gives what was found, and fails by the error it raises."""
+    try:
+        return Check(name, True, action(), why)
+    except TestbedError as error:
+        reason = f"{error.what}: {error.why}" if error.why else error.what
+        return Check(name, False, reason, why, fix or error.fix)
+
+
 @dataclass(frozen=True)
 class Needs:
     """What a testbed is going to take, in bytes."""

@@ -1,7 +1,8 @@
 """gc: sweep what a crash left behind.
 
 The kernel sweeps a lab itself when its starter dies; what can be left is the state folder, or a
-lab that was kept but never came up. Only a testbed with a record of ours is touched.
+lab that was kept but never came up. On real machines anything can be left: `stop` takes it off
+them. Only a testbed with a record of ours is touched.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def _why_leave(name: str) -> str:
         found = record.ours(name)
     except UsageError as error:
         return f"no record of ours: {error}"
-    if found.state == "up" and _alive_for_good(name):
+    if found.state == "up" and (found.machines is not None or _alive_for_good(name)):
         return "it is up; testbed down ends it"
     return ""
 

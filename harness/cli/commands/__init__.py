@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from harness.cli.commands import guest, job, life, look, report, topology
+from harness.cli.commands import guest, job, life, look, machines, report, topology
 
 app = typer.Typer(
     name="testbed",
@@ -17,5 +17,5 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (job, life, look, guest, report, topology):
+for group in (job, life, look, guest, machines, report, topology):
     app.add_typer(group.app)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.commands.options import Append, Initrd, Kernel, Modules, Name, Qemu
+from harness.cli.commands.options import Append, Initrd, Inventory, Kernel, Modules, Name, Qemu
 
 app = typer.Typer()
 
@@ -17,6 +17,7 @@ def up(
     topology: Annotated[
         Path | None, typer.Argument(help="Topology file; default: the lab.")
     ] = None,
+    inventory: Inventory = None,
     kernel: Kernel = None,
     initrd: Initrd = None,
     modules: Modules = None,
@@ -31,7 +32,8 @@ def up(
     if recorded:
         lifecycle.apply_recorded(recorded)
     else:
-        lifecycle.up(topology, overrides(kernel, initrd, modules, append, qemu))
+        given = overrides(kernel, initrd, modules, append, qemu)
+        lifecycle.up(topology, given, inventory)
 
 
 @app.command()
@@ -43,19 +45,33 @@ def down(name: Name = "lab") -> None:
 
 
 @app.command()
-def gc() -> None:
+def gc(
+    inventory: Inventory = None,
+    end: Annotated[
+        list[str] | None, typer.Option(help="Also end this testbed, which is up, by its id.")
+    ] = None,
+) -> None:
     """Sweep what crashed runs left: only what carries a testbed's id and an owner record."""
-    from harness.cli import lifecycle
+    from harness.cli import lifecycle, machines
 
-    lifecycle.gc()
+    if inventory is None:
+        lifecycle.gc()
+    else:
+        lifecycle.show_report(machines.gc(inventory, end or []))
 
 
 @app.command()
-def doctor() -> None:
-    """What this machine lacks, and the command that mends it.
+def doctor(
+    name: Annotated[str | None, typer.Argument(help="Testbed that runs: its hosts.")] = None,
+    inventory: Inventory = None,
+) -> None:
+    """What this machine lacks, or other machines, and the command that mends it.
 
     Exit code 1 when something is missing: here the machine is what is tested.
     """
     from harness.cli import doctor as work
 
-    work.doctor()
+    if name is None and inventory is None:
+        work.doctor()
+    else:
+        work.hosts(name, inventory)

@@ -11,6 +11,9 @@ EXEC_SECONDS = 3600.0
 LOOK_SECONDS = 120.0  # how long a look waits for another command on the same testbed
 
 Guest = Annotated[str, typer.Argument(help="Guest.")]
+Inventory = Annotated[
+    Path | None, typer.Option("--inventory", "-i", help="Real machines; default: the lab.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Kernel = Annotated[
     Path | None, typer.Option(metavar="BZIMAGE", help="A kernel for all guests instead of micro's.")

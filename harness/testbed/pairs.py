@@ -1,0 +1,85 @@
+"""Can two hosts do together what a testbed asks of them? Tried one way; ask for both ways."""
+
+from __future__ import annotations
+
+from harness.errors import TestbedError
+from harness.hosts.base import Host
+from harness.hosts.checks import Check
+from harness.hosts.ssh import SshHost
+
+MIGRATION_PORT = 49215  # the last of libvirt's range: the first are in use when a guest arrives
+TRIAL_SECONDS = 3
+LISTEN = """
+import socket, sys
+server = socket.create_server((sys.argv[1], int(sys.argv[2])))
+print("ready", flush=True)
+server.settimeout(20)
+server.accept()
+"""
+# An interface for as long as standard input is open: it goes with whoever made it.
+TUNNEL = """
+ip link add "$0" type vxlan id "$1" local "$2" remote "$3" dstport 4789 || exit 1
+trap 'ip link delete "$0"' EXIT
+ip address add "$4/30" dev "$0" && ip link set "$0" up && echo ready && cat >/dev/null
+"""
+HERE, THERE = "169.254.77.1", "169.254.77.2"
+
+
+def checks(one: SshHost, other: SshHost, network: int) -> list[Check]:
+    """What `one` can do at `other`. `network` is a VXLAN id that nobody uses."""
+    return [_libvirt(one, other), _migration(one, other), _tunnel(one, other, network)]
+
+
+def _libvirt(one: SshHost, other: SshHost) -> Check:
+    """As libvirt does at a migration: the other's libvirtd, by SSH, with the host's own key."""
+    target = other.target
+    ssh = ["ssh", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={TRIAL_SECONDS}"]
+    ssh += ["-p", str(target.port), f"root@{target.address}", "test -S /run/libvirt/libvirt-sock"]
+    done = one.run(ssh, check=False)
+    why = done.stderr.strip() or f"exit code {done.returncode}"
+    return Check(
+        f"{one.name} → {other.name}: migration URI",
+        done.returncode == 0,
+        f"root@{target.address}:{target.port} by SSH" if not done.returncode else why,
+        "the source's libvirtd calls the destination's",
+        "testbed provision -i INVENTORY with both hosts in it; root must be let in by key",
+    )
+
+
+def _migration(one: Host, other: SshHost) -> Check:
+    name = f"{one.name} → {other.name}: port {MIGRATION_PORT}"
+    fix = f"open TCP 49152-49215 on {other.name} for {one.address}"
+    listen = ["python3", "-c", LISTEN, other.address, str(MIGRATION_PORT)]
+    try:
+        with other.holding(listen):
+            good = _connect(one, other.address, MIGRATION_PORT) == ""
+    except TestbedError as error:
+        return Check(name, False, error.what, fix=fix)
+    found = "open" if good else f"shut: no connection within {TRIAL_SECONDS} s"
+    return Check(name, good, found, "a guest's memory takes this way", fix)
+
+
+def _tunnel(one: SshHost, other: SshHost, network: int) -> Check:
+    """A tunnel like that between the guests' bridges, with an address at each end."""
+    name, link = f"{one.name} → {other.name}: VXLAN", f"probe{network:x}"
+    fix = f"open UDP 4789 on {one.name} and {other.name} for each other; modprobe vxlan"
+
+    def end(at: Host, to: Host, address: str) -> list[str]:
+        return ["sh", "-c", TUNNEL, link, str(network), at.address, to.address, address]
+
+    try:
+        with one.holding(end(one, other, HERE)), other.holding(end(other, one, THERE)):
+            said = _connect(one, THERE, 9)  # nobody listens there: a refusal has come through
+    except TestbedError as error:
+        return Check(name, False, error.what, fix=fix)
+    good = said == "" or "refused" in said
+    found = "packets go there and back" if good else f"silent for {TRIAL_SECONDS} s"
+    return Check(name, good, found, "the guests' network spans the hosts by it", fix)
+
+
+def _connect(host: Host, address: str, port: int) -> str:
+    """What stopped a TCP connection; nothing when it came about."""
+    script = 'exec 3<>"/dev/tcp/$0/$1"'
+    argv = ["timeout", str(TRIAL_SECONDS), "bash", "-c", script, address, str(port)]
+    done = host.run(argv, check=False)
+    return "" if done.returncode == 0 else done.stderr.strip() or "no answer"
