@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
-ORDER = ("style", "unit", "agent", "contract", "model", "lab", "perf")
+ORDER = ("style", "unit", "browser", "agent", "contract", "model", "lab", "perf")
 MARKED_FOLDERS = ("lab", "perf")
 ORDINARY_USER = "TESTBED_ORDINARY_USER"
 

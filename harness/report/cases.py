@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.model.campaign_result import Case, Leg
-from harness.report import series, timeline
+from harness.report import series, throughput, timeline
 from harness.report.series import Point
 from harness.report.words import at, finite, shown
 
@@ -58,12 +58,12 @@ class Row:
 
 
 class Flow:
-    """What all streams of a leg received together, step by step."""
+    """What the streams of a leg received together; of unlike steps only the finest are summed."""
 
     def __init__(self, leg: Leg) -> None:
-        usable = [s for s in leg.series if s.received and s.step_ms > 0 and finite(s.begin_ms)]
-        self.step_ms = min((one.step_ms for one in usable), default=0.0)
-        alike = [one for one in usable if one.step_ms == self.step_ms]
+        flows = throughput.drawable(leg)
+        self.step_ms = min((one.step_ms for one in flows), default=0.0)
+        alike = [one for one in flows if one.step_ms == self.step_ms]
         sums: dict[int, int] = {}
         for one in alike:
             first = round(one.begin_ms / self.step_ms)
@@ -140,7 +140,7 @@ def _spark(case: Case, flow: Flow) -> tuple[str, float]:
     points = []
     for bucket in series.buckets([received for _, received in steps], SPARK_POINTS // 2):
         middle = steps[bucket.first + bucket.size // 2][0] - flow.step_ms / 2
-        x = max(0.0, 100 * (middle - case.begin_ms) / whole)
+        x = _percent(middle - case.begin_ms, whole)
         extremes = (bucket.high, bucket.low) if bucket.size > 1 else (bucket.high,)
         points += [Point(x, 100 * (1 - value / full)) for value in extremes]
     return series.line(points), full * 1000 / flow.step_ms

@@ -11,6 +11,8 @@ from harness.report import page, story, timeline
 from harness.report.campaign import FINDINGS_MOST, NAME
 from harness.report.words import finite, lasting, plural, shown
 
+LEAST_SECONDS = 0.001  # a phase that is shorter has no rate
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -76,7 +78,7 @@ def content(summary: Summary) -> dict[str, object]:
 
 def stages(phases: Sequence[Phase]) -> tuple[Stage, ...]:
     """The phases in their order, as wide as they were long and as high as they were fast."""
-    usable = [phase for phase in phases if finite(phase.seconds) and phase.seconds > 0]
+    usable = [phase for phase in phases if finite(phase.seconds) and phase.seconds >= LEAST_SECONDS]
     whole = sum(phase.seconds for phase in usable) or 1.0
     fastest = max((phase.bytes / phase.seconds for phase in usable), default=0.0) or 1.0
     made, at = [], 0.0

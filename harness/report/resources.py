@@ -58,7 +58,8 @@ def _line(known: list[tuple[float, float]]) -> str:
     height = top - bottom or 1.0
     points = []
     for bucket in series.buckets(values, BUCKETS):
-        x = 100 * (known[bucket.first + bucket.size // 2][0] - begin) / whole
+        moment = known[bucket.first + bucket.size // 2][0]
+        x = min(max(100 * (moment - begin) / whole, 0.0), 100.0)
         extremes = (bucket.low, bucket.high) if bucket.size > 1 else (bucket.high,)
         points += [Point(x, 100 * (top - value) / height) for value in extremes]
     return series.line(points)

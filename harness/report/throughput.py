@@ -17,6 +17,7 @@ BUCKETS = 40_000  # of all rows together
 BUCKETS_OF_ROW = 3_000
 BUCKETS_OF_OVERVIEW = 400
 ROWS = 24
+LEAST_STEP_MS = 0.001
 NAME_MOST = 200
 
 
@@ -60,16 +61,16 @@ class Chart:
 
 def chart(leg: Leg) -> Chart | None:
     """The drawing of a leg; None when it has nothing that moved."""
-    usable = [s for s in leg.series if s.received and finite(s.begin_ms) and s.step_ms > 0]
-    if not usable:
+    flows = drawable(leg)
+    if not flows:
         return None
-    duration = _duration(leg, usable)
-    kept = sorted(usable, key=lambda one: -sum(one.received))[:ROWS]
+    duration = _duration(leg, flows)
+    kept = sorted(flows, key=lambda one: -sum(one.received))[:ROWS]
     return Chart(
         name=leg.name,
         duration_ms=duration,
-        rows=_rows([one for one in usable if one in kept], duration),
-        left_out=len(usable) - len(kept),
+        rows=_rows([one for one in flows if one in kept], duration),
+        left_out=len(flows) - len(kept),
         phases=_phases(leg.cases, duration),
         paths=_paths(leg.cases, duration),
         ticks=tuple(
@@ -80,8 +81,20 @@ def chart(leg: Leg) -> Chart | None:
     )
 
 
-def _duration(leg: Leg, usable: Sequence[Series]) -> float:
-    ends = [one.begin_ms + one.step_ms * len(one.received) for one in usable]
+def drawable(leg: Leg) -> list[Series]:
+    """The series of a leg that have a place in time."""
+    return [
+        one
+        for one in leg.series
+        if one.received
+        and finite(one.begin_ms)
+        and finite(one.step_ms)
+        and one.step_ms >= LEAST_STEP_MS
+    ]
+
+
+def _duration(leg: Leg, flows: Sequence[Series]) -> float:
+    ends = [one.begin_ms + one.step_ms * len(one.received) for one in flows]
     ends += [case.end_ms for case in leg.cases] + [leg.seconds * 1000]
     return max([end for end in ends if finite(end)], default=0.0) or 1.0
 

@@ -8,12 +8,13 @@ from harness.model.printable import printable
 
 UNKNOWN = "–"
 TEXT_MOST = 2000
+MEASURABLE = 1e15  # ms: longer than anybody waited; bytes: more than anybody moved
 BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 def finite(value: float | None) -> bool:
-    """Whether this is a number that can be drawn: not missing, not NaN, not endless."""
-    return value is not None and math.isfinite(value)
+    """Whether this can have been measured: not missing, not NaN, not beyond every measure."""
+    return value is not None and abs(value) < MEASURABLE
 
 
 def number(value: float | None) -> str:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
 
 from harness import report
 from harness.model.campaign_result import CampaignResult
+from harness.report import campaign as campaign_page
 from harness.report import demo, page
 from tests.report_samples import Sample, campaign
 from tests.unit.cli.test_show import MOVE, PHASE, stream
@@ -20,6 +28,8 @@ from tests.unit.report.pages import Parsed
 HOSTILE = "<script>alert(1)</script>\" onload='x' --></style></template>{{ 7*7 }}\x1b[2J\u2028"
 MEGABYTE = 1 << 20
 ADDRESS = re.compile(r"(?:https?:)?//[a-z]", re.IGNORECASE)
+ODD = (math.nan, math.inf, -math.inf, -1e300, 1e300, 5e-324, 0.0, -1.0, 1e18, 1.7e308)
+SMALL = campaign(Sample(cases=2)).model_dump()
 SECTIONS = ["findings", "throughput", "distributions", "cases", "resources", "streams"]
 
 
@@ -116,24 +126,33 @@ def test_the_data_of_a_chart_is_json_whatever_names_say(tmp_path: Path) -> None:
     assert len(data) == 1 and len(json.loads(data[0])["cases"]) == 1
 
 
-@pytest.mark.parametrize("odd", [math.nan, math.inf, -1e300, 1e300, 0.0])
-def test_odd_numbers_are_shown_or_left_out(odd: float, tmp_path: Path) -> None:
-    result = campaign(Sample(cases=3))
+def bent(value: Any, odd: Callable[[float], float]) -> Any:
+    """The same structure with its broken numbers changed."""
+    if isinstance(value, dict):
+        return {key: bent(child, odd) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(bent(child, odd) for child in value)
+    return odd(value) if isinstance(value, float) else value
 
-    def bent(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: bent(child) for key, child in value.items()}
-        if isinstance(value, list | tuple):
-            return tuple(bent(child) for child in value)
-        return odd if isinstance(value, float) else value
 
-    text = write(CampaignResult.model_validate(bent(result.model_dump())), tmp_path)
+@given(st.randoms(use_true_random=False), st.floats(0, 1))
+@settings(max_examples=25, deadline=None)
+def test_odd_numbers_are_shown_or_left_out(chance: Random, share: float) -> None:
+    content = bent(SMALL, lambda value: chance.choice(ODD) if chance.random() < share else value)
+    text = page.render("campaign.html.j2", {**filled(content), "evidence": ()})
     drawn = re.sub(r"<script.*?</script>|<style.*?</style>", "", text, flags=re.DOTALL)
-    parsed = Parsed(text)
-    assert parsed.errors == []
+    assert Parsed(text).errors == []
     assert not re.search(r"\b(nan|inf|NaN|Infinity)\b", drawn)
     for data in re.findall(r'class="moments">(.*?)</script>', text, re.DOTALL):
         json.loads(data, parse_constant=pytest.fail)
+
+
+def filled(content: Any) -> dict[str, object]:
+    """What the templates get; the other two forms must stand the same numbers."""
+    result = CampaignResult.model_validate(content)
+    ET.tostring(report.junit(result))
+    Console(file=io.StringIO()).print(report.terminal(result))
+    return campaign_page.content(result)
 
 
 def test_huge_texts_and_many_findings_stay_readable(tmp_path: Path) -> None:
