@@ -60,12 +60,29 @@ def plan(first: Guest, second: Guest, seed: int) -> list[StreamPlan]:
     ]
 
 
+def plain_plan(name: str, first: Guest, second: Guest, seed: int, count: int) -> list[StreamPlan]:
+    """`count` streams through plain sockets, their names after `name`, served by each in turn."""
+    rng = random.Random(seed)
+    pairs = [(first, second), (second, first)]
+    return [
+        StreamPlan(f"{name}-{n}", "unix", *pairs[n % 2], (rng.getrandbits(63), rng.getrandbits(63)))
+        for n in range(count)
+    ]
+
+
 class Traffic:
     """Running streams between two guests; `still` is the one that will not move."""
 
-    def __init__(self, first: Guest, still: Guest, seed: int, events: EventLog) -> None:
+    def __init__(
+        self,
+        first: Guest,
+        still: Guest,
+        seed: int,
+        events: EventLog,
+        plans: list[StreamPlan] | None = None,
+    ) -> None:
         self.guests, self.still, self.events = (first, still), still, events
-        self.plans = plan(first, still, seed)
+        self.plans = plan(first, still, seed) if plans is None else plans
         self._pids: dict[tuple[str, str], int] = {}
 
     def start(self) -> None:
