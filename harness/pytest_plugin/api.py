@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from harness import clock
-from harness.errors import SubjectFailed, UsageError
+from harness.errors import SubjectFailed, TestbedError, UsageError
 from harness.pytest_plugin.invariants import Watch
 from harness.pytest_plugin.traffic import Traffic
 
@@ -75,8 +75,11 @@ class Guest(_Commands):
 
     @property
     def host(self) -> str:
-        """The name of the host it runs on now."""
-        return self._testbed.places[self.name]
+        """The name of the host it runs on now. Raises TestbedError when it runs nowhere."""
+        place = self._testbed.places.get(self.name)
+        if place is None:
+            raise TestbedError(f"{self.name} no longer runs on any host")
+        return place
 
     def exec(self, argv: Sequence[str], *, within: float = 30.0) -> Completed:
         """Run a program in it to its end, without a shell; any exit code is fine."""

@@ -105,7 +105,7 @@ class TestbedSession:
             return
         said = self._testbed.steward.new_on_consoles()
         found = [
-            (guest, line.strip())
+            (guest, "".join(filter(str.isprintable, line)).strip())
             for guest, text in said.items()
             for line in text.splitlines()
             if any(alarm in line for alarm in alarms)
@@ -122,11 +122,12 @@ class TestbedSession:
 
         Raises TestbedError when one does not: then the testbed is broken.
         """
+        places, self._places = self._places, {}  # a test that never began has none
         if self._testbed is None or (self._topology and self.broken(self._topology)):
             return
         try:
             now = self._testbed.places
-            for guest, home in self._places.items():
+            for guest, home in places.items():
                 if guest not in now:
                     raise TestbedError(f"{guest} no longer runs on any host")
                 if now[guest] != home:

@@ -97,6 +97,12 @@ def test_hosts_and_guests_know_each_other(made: Testbed) -> None:
     assert [host.name for host in made.hosts] == ["h1", "h2"]
 
 
+def test_a_guest_that_is_gone_is_nowhere(made: Testbed, fake: FakeSteward) -> None:
+    del fake.at["g1"]
+    with pytest.raises(TestbedError, match="g1 no longer runs"):
+        _ = made.guest("g1").host
+
+
 def test_seeds_follow_from_the_session_and_the_test(running: FakeRunning) -> None:
     def seeds(session: int, test: str) -> list[int]:
         made = Testbed(running.steward, running.standing, session)

@@ -107,7 +107,7 @@ def test_a_failed_test_leaves_evidence_and_says_where(project: Project) -> None:
 )
 def test_an_alarm_on_a_console_fails_the_test_that_ran(project: Project, alarm: str) -> None:
     source = f"""
-def test_one(testbed): testbed.steward.consoles = {{"g1": "fine\\n[ 1.0] {alarm}\\n"}}
+def test_one(testbed): testbed.steward.consoles = {{"g1": "fine\\n\\x1b[ 1.0] {alarm}\\n"}}
 def test_two(testbed): pass
 """
     result = project.run(source)
@@ -174,6 +174,24 @@ def test_one(testbed, apart):
 def test_two(testbed, apart): assert testbed.places == {"g1": "h1", "g2": "h2"}
 """
     project.run(source).assert_outcomes(failed=1, passed=1)
+
+
+def test_a_test_that_is_skipped_moves_nobody(project: Project) -> None:
+    source = """
+import pytest
+
+@pytest.fixture
+def apart(testbed):
+    testbed.guest("g2").migrate(to="h2")
+    yield
+    testbed.guest("g2").migrate(to="h1")
+
+def test_one(testbed, apart): pass
+@pytest.mark.testbed_needs(hosts=9)
+def test_two(testbed): pass
+def test_three(testbed): assert testbed.guest("g2").host == "h1"
+"""
+    project.run(source).assert_outcomes(passed=2, skipped=1)
 
 
 @pytest.mark.parametrize(
