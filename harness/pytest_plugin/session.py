@@ -15,6 +15,7 @@ from harness.pytest_plugin.api import Testbed
 from harness.pytest_plugin.hookspecs import Running
 from harness.pytest_plugin.options import Settings
 
+EVENTS = "events.jsonl"
 LETHAL = "Kernel panic"
 FOLDER_CHARACTERS = 100
 Start = Callable[[Topology, Path], Running]
@@ -39,6 +40,7 @@ class TestbedSession:
         self._broken: list[tuple[Topology, str]] = []
         self._places: dict[str, str] = {}
         self._failed = False
+        self._events_before = 0
 
     @property
     def folder(self) -> Path:
@@ -91,6 +93,7 @@ class TestbedSession:
         if self._testbed is None:
             return None
         self._testbed.begin(test)
+        self._events_before = len(self._events())
         try:
             self._places = self._testbed.places
             self.listen(consoles_matter, "before the test")
@@ -146,14 +149,18 @@ class TestbedSession:
         place = self.folder / "failed" / _file_name(test)
         try:
             self._testbed.steward.collect(str(_made(place).resolve()))
+            (place / EVENTS).write_bytes(self._events()[self._events_before :])
         except (TestbedError, OSError) as trouble:
             return f"evidence could not be saved to {place}: {trouble}"
-        events = self.folder / self._testbed.name
         return (
-            f"evidence: {place}\n  consoles, agents' and hosts' logs; "
-            f"events of {self._testbed.name}: {events}/events.jsonl\n"
+            f"evidence: {place}\n  consoles, agents' and hosts' logs, and what happened meanwhile\n"
             f"repeat: pytest --testbed-seed {self.settings.seed} '{test}'"
         )
+
+    def _events(self) -> bytes:
+        """The events of the testbed that stands, so far."""
+        file = self.folder / (self._testbed.name if self._testbed else "") / EVENTS
+        return file.read_bytes() if file.is_file() else b""
 
     def require_kvm(self) -> None:
         """Skip unless guests run on KVM: only a testbed that stands knows."""

@@ -97,8 +97,13 @@ class LabSteward:
         """Start verified streams between two guests."""
         one, other = self._up.guest(first), self._up.guest(second)
         plans = plain_plan(name, one, other, seed, streams)
-        self._traffic[name] = Traffic(one, other, seed, self._up.events, plans)
-        self._traffic[name].start()
+        started = Traffic(one, other, seed, self._up.events, plans)
+        try:
+            started.start()
+        except TestbedError:
+            started.abandon()
+            raise
+        self._traffic[name] = started
 
     def path(self, traffic: str) -> str:
         """The one path that all streams of this traffic take now.

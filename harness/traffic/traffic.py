@@ -136,6 +136,13 @@ class Traffic:
                 for guest in (item.server, item.client):
                     self._await_final(guest, item.name, deadline)
 
+    def abandon(self) -> None:
+        """Kill what has been started; nothing is judged."""
+        for guest in self.guests:
+            pids = [str(pid) for (name, _), pid in self._pids.items() if name == guest.name]
+            if pids:
+                guest.exec(["kill", "-KILL", *pids], check=False)
+
     def _tell_to_end(self, ends: list[tuple[Guest, str]]) -> None:
         for guest in self.guests:
             pids = [str(self._pids[g.name, stream]) for g, stream in ends if g is guest]

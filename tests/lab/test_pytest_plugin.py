@@ -43,6 +43,7 @@ def test_root(root: User) -> None:
     [evidence] = (root.home / "results").glob("*-pytest-*/failed/*")
     assert f"evidence: {evidence}" in done.stdout
     assert "BUG: made by hand" in (evidence / "console-g1.log").read_text()
+    assert (evidence / "events.jsonl").exists()
     assert (evidence / "agents/g2.log").stat().st_size and (evidence / "hosts/h1").is_dir()
     assert not list((root.home / "state" / "testbeds").iterdir())
 

@@ -4,9 +4,12 @@ import json
 
 import pytest
 
+from harness.errors import TestbedError
+from harness.events import EventLog
+from harness.run import Completed
 from harness.traffic import oracle
 from harness.traffic.oracle import parse_report
-from harness.traffic.traffic import StreamPlan, judge
+from harness.traffic.traffic import StreamPlan, Traffic, judge, plain_plan
 
 
 class Named:
@@ -113,3 +116,43 @@ def test_a_line_that_makes_no_sense_is_skipped(noise: str) -> None:
     report = parse_report(f"{line(0, 0, 0)}\n{noise}\n{line(9, 9, 9)}")
     assert [sample.sent for sample in report.samples] == [0, 9] and report.final == {}
     assert verdicts(noise, final(20, 10)) == [False, False]
+
+
+class Reluctant(Named):
+    """A guest that starts two programs and no more, and notes what is run in it."""
+
+    def __init__(self, name: str, domain_id: int) -> None:
+        super().__init__(name, domain_id)
+        self.ran: list[list[str]] = []
+        self.started = 0
+
+    def exec(self, argv: list[str], *, check: bool = True) -> Completed:
+        self.ran.append(argv)
+        return Completed(tuple(argv), 0, "", "")
+
+    def start(self, argv: list[str]) -> int:
+        self.started += 1
+        if self.started > 1:
+            raise TestbedError("no room")
+        return 100 + self.domain_id
+
+
+def test_programs_of_traffic_that_did_not_start_are_killed() -> None:
+    g1, g2 = Reluctant("g1", 3), Reluctant("g2", 4)
+    plans_ = plain_plan("t1", g1, g2, seed=1, count=2)  # type: ignore[arg-type]
+    traffic = Traffic(g1, g2, 1, EventLog(), plans_)  # type: ignore[arg-type]
+    with pytest.raises(TestbedError, match="no room"):
+        traffic.start()
+    traffic.abandon()
+    assert (g1.ran[-1], g2.ran[-1]) == (["kill", "-KILL", "103"], ["kill", "-KILL", "104"])
+
+
+def test_plain_streams_are_served_by_each_in_turn_under_names_of_their_own() -> None:
+    made = plain_plan("t1", G1, G2, seed=1, count=3)  # type: ignore[arg-type]
+    assert [(p.name, p.server.name, p.kind) for p in made] == [
+        ("t1-0", "g1", "unix"),
+        ("t1-1", "g2", "unix"),
+        ("t1-2", "g1", "unix"),
+    ]
+    assert len({seed for plan in made for seed in plan.seeds}) == 6
+    assert made == plain_plan("t1", G1, G2, seed=1, count=3)  # type: ignore[arg-type]

@@ -28,7 +28,7 @@ def pytest_testbed_start(topology, folder):
         raise TestbedError("the lab did not start", why="no reason")
     if (HERE / "lacking").exists():
         raise UsageError("memory: 1 MiB free", fix="buy some")
-    (folder / "events.jsonl").write_text("")
+    (folder / "events.jsonl").write_text("boot\\n")
     return Noted(topology)
 """
 

@@ -88,13 +88,20 @@ def test_a_guest_that_is_gone_breaks_the_testbed(project: Project) -> None:
 
 
 def test_a_failed_test_leaves_evidence_and_says_where(project: Project) -> None:
-    source = (
-        "import pytest\n@pytest.mark.parametrize('x', ['a/b'])\ndef test_one(testbed, x): assert 0"
-    )
+    source = """
+import pytest
+
+@pytest.mark.parametrize("x", ["a/b"])
+def test_one(testbed, request, x):
+    [events] = request.config.rootpath.glob("results/*/pytest-*/events.jsonl")
+    events.write_text(events.read_text() + "acted\\n")
+    assert 0
+"""
     result = project.run(source, "--testbed-seed", "5")
     result.assert_outcomes(failed=1)
     [place] = project.evidence()
     assert (place / "console-g1.log").exists()
+    assert (place / "events.jsonl").read_text() == "acted\n", "what happened during the test"
     result.stdout.fnmatch_lines(
         [f"evidence: {place}", "*repeat: pytest --testbed-seed 5 'test_it.py::test_one*"]
     )
