@@ -10,7 +10,8 @@ import psutil
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from harness.errors import UsageError
-from harness.model.topology import Topology, parse_size, size_text
+from harness.model.sizes import parse_size, size_text
+from harness.model.topology import Topology
 
 Count = Annotated[int, Field(ge=0, strict=True)]
 

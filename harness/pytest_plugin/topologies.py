@@ -54,10 +54,10 @@ def _sound(marker: pytest.Mark) -> bool:
 
 
 def read(file: Path) -> Topology:
-    """The topology of a file. Raises UsageError."""
+    """The topology of a file, paths in it being relative to its folder. Raises UsageError."""
     try:
         with file.open(encoding="utf-8") as stream:
             text = stream.read(topology_text.MAX_CHARACTERS + 1)
     except (OSError, ValueError) as error:
         raise UsageError("the topology cannot be read", where=str(file), why=str(error)) from None
-    return topology_text.parse(text, str(file))
+    return topology_text.parse(text, str(file)).relative_to(file.resolve().parent)
