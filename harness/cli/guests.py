@@ -1,4 +1,4 @@
-"""testbed exec, console, migrate: acting on a guest."""
+"""testbed exec, migrate: acting on a guest."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from rich.console import Console
 from harness.cli import inside, show
 from harness.cli.progress import Progress
 from harness.cli.signals import stop_at_first_signal
-from harness.cli.terminal import converse
 from harness.events import EventLog
 from harness.model.migration_mode import limited_to
+from harness.run import Completed
 
 
 def execute(testbed: str, guest: str, argv: list[str], within: float) -> int:
     """Run a program in a guest, through qemu-guest-agent: works during a move, too."""
     with inside.reached(testbed) as running:
-        done = running.guest(guest).exec(argv, within=within, check=False)
+        return pass_on(running.guest(guest).exec(argv, within=within, check=False))
+
+
+def pass_on(done: Completed) -> int:
+    """Make a program's output ours; gives its exit code."""
     sys.stdout.write(done.stdout)
     sys.stderr.write(done.stderr)
     return done.returncode
@@ -35,13 +39,3 @@ def migrate(testbed: str, guest: str, to: str, bandwidth_mib: int) -> None:
         finally:
             progress.stop()
     terminal.print(show.migrations((moved,)))
-
-
-def console(testbed: str, guest: str) -> None:
-    """The guest's serial console; Ctrl-] leaves it."""
-    with inside.reached(testbed) as running:
-        transport = running.guest(guest).domain.open_console()
-        try:
-            converse(transport)
-        finally:
-            transport.close()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 from harness import clock
 from harness.agent.client import AgentClient
 from harness.errors import TestbedError
 from harness.events import EventLog
-from harness.guests import definition, programs
+from harness.guests import definition, files, programs
 from harness.guests.place import Place
+from harness.hosts.base import Host
 from harness.model import naming
 from harness.run import Completed
 from harness.virt import xml
@@ -18,6 +21,17 @@ from harness.virt.xml import GuestDefinition
 
 BOOT_SECONDS = 120.0
 LAST_LINES = 20
+STEERING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def _unwatched(_bytes: int) -> None:
+    """Nobody follows the copy."""
+
+
+def _plain(said: str) -> str:
+    """What a console printed, without what would play tricks on a terminal."""
+    lines = STEERING.sub("", said).splitlines()
+    return "\n".join("".join(filter(str.isprintable, line)) for line in lines)
 
 
 class Guest:
@@ -48,20 +62,24 @@ class Guest:
             self.domain.resume()
             self.agent.call("hello", within=BOOT_SECONDS)
         except TestbedError as error:
-            why = f"{error}; its console ends with:\n{self._last_words()}"
+            why = f"{error}; its console ends with:\n{self.last_words()}"
             raise TestbedError(
                 f"{self.name} did not boot", where=self.place.name, why=why, fix=advice
             ) from error
         self.boot_ms = (clock.now() - begun) * 1000
 
-    def _last_words(self) -> str:
+    def last_words(self, lines: int = LAST_LINES) -> str:
         """The end of its console, without what would play tricks on a terminal."""
         log = definition.console_log(self.name)
         try:
-            said = self.place.host.run(["tail", "-n", str(LAST_LINES), log], check=False).stdout
+            said = self.place.host.run(["tail", "-n", str(lines), log], check=False).stdout
         except TestbedError as error:
             return f"(it cannot be read: {error})"
-        return "\n".join("".join(filter(str.isprintable, line)) for line in said.splitlines())
+        return _plain(said)
+
+    def console_on(self, host: Host) -> str:
+        """All that its console printed while it lived on that host; empty if it never did."""
+        return _plain(host.run(["cat", definition.console_log(self.name)], check=False).stdout)
 
     @property
     def agent(self) -> AgentClient:
@@ -98,6 +116,16 @@ class Guest:
     def read(self, path: str) -> str:
         """A text file of the guest's."""
         return self.exec(["cat", path]).stdout
+
+    def put(
+        self, local: Path, remote: str, *, mode: int = 0o644, progress: files.Progress = _unwatched
+    ) -> int:
+        """Copy a file into the guest, whole or not at all; gives its bytes."""
+        return files.put(self.domain, local, remote, mode, progress)
+
+    def get(self, remote: str, local: Path, *, progress: files.Progress = _unwatched) -> int:
+        """Copy a file out of the guest, whole or not at all; gives its bytes."""
+        return files.get(self.domain, remote, local, progress)
 
     def attach_region(self, region: str, size: int, alias: str) -> None:
         """Hot-plug a region."""

@@ -9,22 +9,24 @@ import typer
 from harness.cli.commands.options import EXEC_SECONDS, Guest, Testbed
 
 app = typer.Typer()
+VERBATIM = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
-@app.command(
-    "exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
-)
+def after_dashes(command: list[str]) -> list[str]:
+    """The command itself, without the -- before it."""
+    return command[1:] if command[:1] == ["--"] else command
+
+
+@app.command("exec", context_settings=VERBATIM)
 def exec_(
     guest: Guest,
     command: Annotated[list[str], typer.Argument(help="Program and arguments, after --.")],
     testbed: Testbed = "lab",
-    timeout: Annotated[float, typer.Option(help="Seconds.")] = EXEC_SECONDS,
 ) -> None:
     """Run a program in a guest; its output and exit code become ours."""
     from harness.cli import guests
 
-    argv = command[1:] if command[0] == "--" else command
-    raise typer.Exit(guests.execute(testbed, guest, argv, timeout))
+    raise typer.Exit(guests.execute(testbed, guest, after_dashes(command), EXEC_SECONDS))
 
 
 @app.command()
@@ -41,8 +43,48 @@ def migrate(
 
 
 @app.command()
-def console(guest: Guest, testbed: Testbed = "lab") -> None:
-    """The guest's serial console; Ctrl-] leaves it."""
-    from harness.cli import guests
+def ssh(
+    guest: Guest,
+    command: Annotated[list[str] | None, typer.Argument(help="A command, after --.")] = None,
+    testbed: Testbed = "lab",
+) -> None:
+    """A shell in a guest: by its sshd if it has one, else on its serial console."""
+    from harness.cli import login
 
-    guests.console(testbed, guest)
+    raise typer.Exit(login.ssh(testbed, guest, command or [], EXEC_SECONDS))
+
+
+@app.command()
+def console(
+    guest: Guest,
+    testbed: Testbed = "lab",
+    log: Annotated[bool, typer.Option("--log", help="Print all it ever said, and end.")] = False,
+) -> None:
+    """The guest's serial console; Ctrl-] leaves it."""
+    from harness.cli import login
+
+    login.console(testbed, guest, log)
+
+
+@app.command()
+def cp(
+    source: Annotated[str, typer.Argument(help="FILE, or g1:/path.")],
+    destination: Annotated[str, typer.Argument(help="FILE, or g1:/path.")],
+    testbed: Testbed = "lab",
+) -> None:
+    """Copy a file to a guest or host, or back: whole or not at all."""
+    from harness.cli import copying
+
+    copying.copy(testbed, source, destination)
+
+
+@app.command()
+def logs(
+    of: Annotated[str, typer.Argument(help="Guest or host; default: all.")] = "",
+    testbed: Testbed = "lab",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
+) -> None:
+    """What guests, agents, libvirt and QEMU wrote."""
+    from harness.cli import logs as work
+
+    work.logs(testbed, of, follow)
