@@ -16,7 +16,9 @@ import psutil
 from rich.console import Console
 
 from harness import run
-from harness.cli.main import INTERRUPTED
+from harness.cli import deadline
+from harness.cli.deadline import INSIDE
+from harness.cli.main import BISECT, INTERRUPTED
 from harness.errors import TestbedError, UsageError
 from harness.events import EventLog
 from harness.hosts.inventory_file import targets
@@ -26,7 +28,6 @@ from harness.testbed import record
 from harness.testbed.lock import exclusive
 from harness.testbed.testbed import Testbed
 
-INSIDE = "TESTBED_INSIDE"
 INTERRUPT_SECONDS = 15.0
 CHANGE_PATIENCE = 10.0
 EXIT_CODES = (0, 1, 2, TestbedError.exit_code, INTERRUPTED)
@@ -57,6 +58,7 @@ def enter(name: str) -> None:
     if is_inside() or on_machines(name):
         return
     argv = running_lab(name).enter_argv(_testbed(sys.argv[1:]))
+    deadline.disarm()
     os.environ[INSIDE] = "1"
     os.execvp(argv[0], argv)
 
@@ -67,9 +69,13 @@ def run_inside(lab: Lab, arguments: list[str]) -> int:
     An interrupt is passed on once, and the command is given 15 s to collect its evidence.
     Raises TestbedError for a code that no testbed command has: something else ended it.
     """
-    child = run.spawn(lab.enter_argv(_testbed(arguments)), env={**os.environ, INSIDE: "1"})
+    child = run.spawn(lab.enter_argv(_testbed(arguments)), env=_env_inside())
+    deadline.postpone(INTERRUPT_SECONDS)  # it has our deadline, and says what it was doing
     try:
         return _known(child.wait())
+    except deadline.Overtime:
+        _interrupt(child)
+        raise
     except KeyboardInterrupt:
         _interrupt(child)
         return INTERRUPTED
@@ -80,14 +86,19 @@ def ask_inside(lab: Lab, arguments: list[str]) -> str:
 
     Raises UsageError when the command refuses, TestbedError when it fails otherwise.
     """
-    argv, env = lab.enter_argv(_testbed(arguments)), {**os.environ, INSIDE: "1"}
-    done = run.run(argv, env=env, check=False)
+    done = run.run(lab.enter_argv(_testbed(arguments)), env=_env_inside(), check=False)
     code = _known(done.returncode)
     if code:
         said = done.stderr.strip().removeprefix("testbed: ")
         kind = UsageError if code == UsageError.exit_code else TestbedError
         raise kind(said or f"`testbed {' '.join(arguments)}` failed inside the lab")
     return done.stdout
+
+
+def _env_inside() -> dict[str, str]:
+    """The environment of a command that we run inside; its exit codes are for us, not for git."""
+    outer = {name: value for name, value in os.environ.items() if name != BISECT}
+    return {**outer, INSIDE: "1"}
 
 
 def _testbed(arguments: list[str]) -> list[str]:

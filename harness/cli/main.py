@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import traceback
@@ -17,29 +18,52 @@ from harness.cli.printable import printable
 from harness.errors import TestbedError, UsageError
 
 INTERRUPTED = 130
+BISECT = "TESTBED_BISECT"
+SKIP, GIVE_UP = 125, 128  # what git bisect run takes for "cannot be tested" and for "stop"
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line, and end with its exit code."""
+    code = _outcome()
+    sys.exit(_for_bisect(code) if _bisecting() else code)
+
+
+def _outcome() -> int:
     try:
         _run()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
     except TestbedError as error:
         _tell(str(error))
-        sys.exit(error.exit_code)
+        return error.exit_code
     except KeyboardInterrupt:
         _tell("interrupted")
-        sys.exit(INTERRUPTED)
+        return INTERRUPTED
     except BrokenPipeError:
         # whoever read our output has left: nobody is there to be told
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        return 1
     except OSError as error:
         _tell(str(error))
-        sys.exit(TestbedError.exit_code)
+        return TestbedError.exit_code
     except Exception:
         traceback.print_exc()
         _tell("this is a bug in the testbed itself")
-        sys.exit(TestbedError.exit_code)
+        return TestbedError.exit_code
+    return 0
+
+
+def _bisecting() -> bool:
+    """Whether git bisect hears our exit code. Asked of the words themselves: it must hold even
+    for a command line that cannot be understood.
+    """
+    own = itertools.takewhile(lambda word: word != "--", sys.argv[1:])
+    return "--bisect" in own or os.environ.get(BISECT, "") not in ("", "0")
+
+
+def _for_bisect(code: int) -> int:
+    """A broken testbed says nothing about a commit, and a wrong command line about no commit."""
+    return {TestbedError.exit_code: SKIP, UsageError.exit_code: GIVE_UP}.get(code, code)
 
 
 def _run() -> None:

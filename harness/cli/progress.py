@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
+from harness.cli import deadline
 from harness.events import Event, EventLog
 
 SENTENCES = {
@@ -54,6 +55,7 @@ class Progress:
     def watch(self, events: EventLog) -> None:
         """Show what happens from now on."""
         events.subscribe(self.show)
+        deadline.tell(lambda: ", ".join(sentence.strip() for sentence in self._running))
 
     def show(self, event: Event) -> None:
         """One event."""

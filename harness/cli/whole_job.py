@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.cli import inside, outside
+from harness.cli.deadline import Overtime
 from harness.cli.main import INTERRUPTED
 from harness.cli.progress import Progress
 from harness.errors import TestbedError
@@ -35,14 +36,14 @@ def in_a_lab(topology: Topology, folder: Path, arguments: list[str], console: Co
 
 def exit_code(error: BaseException) -> int:
     """The exit code that an error stands for."""
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, KeyboardInterrupt) and not isinstance(error, Overtime):
         return INTERRUPTED
     return error.exit_code if isinstance(error, TestbedError) else TestbedError.exit_code
 
 
 def reason(code: int, error: BaseException | None) -> str:
     """Why a run did not end well, in a sentence; nothing when it did."""
-    if isinstance(error, KeyboardInterrupt) or code == INTERRUPTED:
+    if code == INTERRUPTED:
         return "interrupted"
     if error is not None:
         return str(error) or type(error).__name__

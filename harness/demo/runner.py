@@ -44,8 +44,8 @@ class Runner:
         except TestbedError as error:
             self.findings.append(str(error))
             raise
-        except KeyboardInterrupt:
-            self.findings.append("interrupted")
+        except KeyboardInterrupt as stopped:
+            self.findings.append(str(stopped) or "interrupted")
             raise
         finally:
             summary = self._conclude(clock.now() - begun)

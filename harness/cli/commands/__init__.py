@@ -9,6 +9,7 @@ from __future__ import annotations
 import typer
 
 from harness.cli.commands import guest, job, life, look, machines, report, topology
+from harness.cli.commands.everywhere import complete
 
 app = typer.Typer(
     name="testbed",
@@ -17,5 +18,5 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (job, life, look, guest, machines, report, topology):
-    app.add_typer(group.app)
+for group in (job, life, topology, look, guest, machines, report):
+    app.add_typer(complete(group.app))

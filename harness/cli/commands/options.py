@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from harness.model import duration
+
 EXEC_SECONDS = 3600.0
 LOOK_SECONDS = 120.0  # how long a look waits for another command on the same testbed
 
@@ -26,3 +28,11 @@ Qemu = Annotated[
 ]
 Name = Annotated[str, typer.Argument(help="Testbed.")]
 Testbed = Annotated[str, typer.Option("--testbed", "-t", help="Testbed.")]
+
+
+def span(text: str) -> float:
+    """Seconds, from what a user typed."""
+    try:
+        return duration.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
