@@ -158,11 +158,17 @@ class GrantSpec(Part):
         return first, second
 
 
+Component = Literal["qemu", "kernel", "libvirt", "agent"]
+
+
 class Topology(Part):
     """A whole testbed."""
 
     name: Name
     """The testbed's name: one of that name runs at a time."""
+
+    sut: tuple[Component, ...] = ()
+    """What is under test: its crash is a finding (exit code 1), any other breaks the testbed."""
 
     hosts: dict[Name, HostSpec] = Field(min_length=1, max_length=MAX_HOSTS)
     """Machines that run guests."""
