@@ -14,9 +14,10 @@ from harness.cli.printable import printable
 from harness.cli.progress import Progress
 from harness.cli.signals import stop_at_first_signal
 from harness.cli.topologies import read_topology
-from harness.errors import TestbedError
+from harness.errors import TestbedError, UsageError
 from harness.events import EventLog
 from harness.images.micro import build_micro
+from harness.model import duration
 from harness.model.overrides import Overrides
 from harness.model.topology import Topology
 from harness.testbed import record, sweep
@@ -24,10 +25,18 @@ from harness.testbed.apply import apply
 from harness.testbed.lock import exclusive
 
 
-def up(file: Path | None, given: Overrides, inventory: Path | None = None) -> None:
-    """Bring a testbed up and leave it running: in a lab, or on the machines of an inventory."""
+def up(
+    file: Path | None, given: Overrides, inventory: Path | None = None, ttl: float | None = None
+) -> None:
+    """Bring a testbed up and leave it running: in a lab, for `ttl` seconds if given, or on the
+    machines of an inventory.
+    """
     wanted = given.onto(read_topology(file))
     if inventory is not None:
+        if ttl is not None:
+            raise UsageError(
+                "--ttl is for a lab", why="a lab ends itself; machines do not", fix="leave it out"
+            )
         machines.up(wanted, inventory)
         return
     places.check("TESTBED_STATE", "TESTBED_CACHE")
@@ -35,11 +44,13 @@ def up(file: Path | None, given: Overrides, inventory: Path | None = None) -> No
     with exclusive(wanted.name):
         outside.refuse_if_taken(wanted.name)
         outside.check_machine(wanted)
-        _start_and_keep(wanted)
+        _start_and_keep(wanted, ttl)
     Console().print(f"{wanted.name} is up: [bold]testbed ls[/], [bold]testbed down[/] ends it")
+    if ttl is not None:
+        Console().print(f"it ends itself in {duration.short(ttl)}; [bold]testbed extend[/]")
 
 
-def _start_and_keep(wanted: Topology) -> None:
+def _start_and_keep(wanted: Topology, ttl: float | None = None) -> None:
     """Until it stands it is bound to us: whatever goes wrong takes it down."""
     events, progress = EventLog(), Progress(Console())
     progress.watch(events)
@@ -49,7 +60,7 @@ def _start_and_keep(wanted: Topology) -> None:
         code = inside.run_inside(lab, ["up", "--recorded", wanted.name])
         if code:
             raise typer.Exit(code)  # it has said why
-        lab.keep()
+        lab.keep(ttl, record.folder_of(wanted.name))
     except BaseException:
         progress.stop()
         outside.stop(wanted.name, events)
@@ -80,6 +91,13 @@ def down(name: str) -> None:
         events = EventLog()
         Progress(Console()).watch(events)
         outside.stop(name, events)
+
+
+def extend(name: str, seconds: float) -> None:
+    """Let a testbed end itself so many seconds from now, whatever was said before."""
+    record.ours(name)
+    inside.running_lab(name).extend(seconds)
+    Console().print(f"{name} ends itself in {duration.short(seconds)}")
 
 
 def gc() -> None:

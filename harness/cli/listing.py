@@ -10,6 +10,7 @@ from rich.console import Console
 from harness.cli import inside, show
 from harness.errors import TestbedError, UsageError
 from harness.hosts.lab.lab import Lab
+from harness.model import duration
 from harness.testbed import inspect as inspection
 from harness.testbed import record
 from harness.testbed.lock import exclusive
@@ -50,7 +51,7 @@ def _ask_lab(name: str) -> dict[str, Any]:
         return {"state": "gone", "note": "testbed gc sweeps it"}
     asked = ["inspect", name, "--json", "--patience", str(GLANCE_SECONDS)]
     answer: dict[str, Any] = json.loads(inside.ask_inside(lab, asked))
-    return answer
+    return {"seconds_left": lab.seconds_left, **answer}
 
 
 def _ask_machines(found: TestbedRecord) -> dict[str, Any]:
@@ -65,5 +66,11 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         guests = ", ".join(f"{g['name']} on {g['host'] or '?'}" for g in row.get("guests", ()))
         note = row.get("note", guests or "none")
-        show.add(made, row["name"], row["state"], row.get("accelerator", ""), note)
+        show.add(made, row["name"], _state(row), row.get("accelerator", ""), note)
     Console().print(made)
+
+
+def _state(row: dict[str, Any]) -> str:
+    """The state, and how long it lasts if the testbed ends itself."""
+    left = row.get("seconds_left")
+    return str(row["state"]) if left is None else f"{row['state']}, {duration.short(left)} left"

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.commands.options import Append, Initrd, Inventory, Kernel, Modules, Name, Qemu
+from harness.cli.commands.options import (
+    Append,
+    Initrd,
+    Inventory,
+    Kernel,
+    Modules,
+    Name,
+    Qemu,
+    Ttl,
+    span,
+)
 
 app = typer.Typer()
 
@@ -23,6 +33,7 @@ def up(
     modules: Modules = None,
     append: Append = "",
     qemu: Qemu = [],  # noqa: B006 - typer's own copy
+    ttl: Ttl = None,
     recorded: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Bring a testbed up and leave it running."""
@@ -33,7 +44,7 @@ def up(
         lifecycle.apply_recorded(recorded)
     else:
         given = overrides(kernel, initrd, modules, append, qemu)
-        lifecycle.up(topology, given, inventory)
+        lifecycle.up(topology, given, inventory, ttl)
 
 
 @app.command()
@@ -42,6 +53,17 @@ def down(name: Name = "lab") -> None:
     from harness.cli import lifecycle
 
     lifecycle.down(name)
+
+
+@app.command()
+def extend(
+    time: Annotated[float, typer.Argument(parser=span, metavar="TIME", help="Such as 2h.")],
+    name: Name = "lab",
+) -> None:
+    """Let a testbed end itself so long from now, whatever --ttl said."""
+    from harness.cli import lifecycle
+
+    lifecycle.extend(name, time)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,42 @@ from harness.model import duration
 
 EXEC_SECONDS = 3600.0
 LOOK_SECONDS = 120.0  # how long a look waits for another command on the same testbed
+
+
+class Keep(StrEnum):
+    """When a testbed stays up behind a run."""
+
+    NEVER = "never"
+    FAILED = "failed"
+    ALWAYS = "always"
+
+
+def span(text: str) -> float:
+    """Seconds, from what a user typed."""
+    try:
+        return duration.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def size(text: str) -> int:
+    """Bytes, from what a user typed."""
+    from harness.model.topology import parse_size
+
+    try:
+        return parse_size(int(text) if text.isdigit() else text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+class Part(StrEnum):
+    """What can be under test."""
+
+    QEMU = "qemu"
+    KERNEL = "kernel"
+    LIBVIRT = "libvirt"
+    AGENT = "agent"
+
 
 Guest = Annotated[str, typer.Argument(help="Guest.")]
 Inventory = Annotated[
@@ -28,11 +65,19 @@ Qemu = Annotated[
 ]
 Name = Annotated[str, typer.Argument(help="Testbed.")]
 Testbed = Annotated[str, typer.Option("--testbed", "-t", help="Testbed.")]
-
-
-def span(text: str) -> float:
-    """Seconds, from what a user typed."""
-    try:
-        return duration.parse(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+Ttl = Annotated[
+    float | None,
+    typer.Option("--ttl", parser=span, metavar="TIME", help="It ends itself after so long: 2h."),
+]
+ResultsCap = Annotated[
+    int | None,
+    typer.Option(parser=size, metavar="SIZE", help="Cut the largest logs of a run: '200 MiB'."),
+]
+KeepResults = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Remove all but the N newest runs of this command."),
+]
+KeepWhen = Annotated[Keep, typer.Option("--keep", help="When the testbed stays up behind it.")]
+Sut = Annotated[
+    list[Part] | None, typer.Option(help="Under test: its crash is exit code 1, any other is 69.")
+]

@@ -9,12 +9,14 @@
         └── h2: port-1 ── eth0 10.98.0.12
 
 There is no default route: nothing leaves. When this program ends, the kernel removes everything
-above. It ends when its starter does, unless the starter said ``keep``.
+above. It ends when its starter does, unless the starter said ``keep``; then when its
+time has come (lifetime.py), if it was given any.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sys
 import threading
@@ -23,6 +25,7 @@ from pathlib import Path
 from harness import run
 from harness.clock import wait_until
 from harness.errors import TestbedError
+from harness.hosts.lab import lifetime
 from harness.hosts.lab import spec as lab
 from harness.hosts.lab.channel import Channel
 from harness.hosts.lab.reaper import reap_until
@@ -36,8 +39,7 @@ def main(argv: list[str]) -> None:
     channel, state_dir, spec = Channel.inherited(int(argv[0])), Path(argv[1]), argv[2]
     os.set_inheritable(channel.fileno(), False)
     os.chdir("/")  # we may last; the starter's folder need not
-    kept = threading.Event()
-    threading.Thread(target=_attend, args=(channel, kept), daemon=True).start()
+    threading.Thread(target=_attend, args=(channel, state_dir), daemon=True).start()
     try:
         _build(LabSpec.from_json(spec), state_dir)
     except TestbedError as error:
@@ -47,16 +49,22 @@ def main(argv: list[str]) -> None:
     reap_until()
 
 
-def _attend(channel: Channel, kept: threading.Event) -> None:
-    """End with the starter. Runs beside the build, for the starter may die during it."""
+def _attend(channel: Channel, state_dir: Path) -> None:
+    """End with the starter, or when the time of a kept lab has come. Runs beside the build, for
+    the starter may die during it.
+    """
+    forget: str | None = None
     try:
         while message := channel.hear():
             if message["word"] == "keep":
-                kept.set()
+                forget = message["forget"]
                 channel.say("kept")
+        if forget is not None:
+            lifetime.live_out(state_dir)
+            if forget:
+                shutil.rmtree(forget, ignore_errors=True)
     finally:
-        if not kept.is_set():
-            os._exit(0)
+        os._exit(0)
 
 
 def _build(spec: LabSpec, state_dir: Path) -> None:

@@ -9,13 +9,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import run
+from harness import clock, run
 from harness.clock import wait_until
 from harness.errors import TestbedError, UsageError
 from harness.events import EventLog
 from harness.hosts import leftovers
 from harness.hosts.base import SshTarget
-from harness.hosts.lab import keys
+from harness.hosts.lab import keys, lifetime
 from harness.hosts.lab.channel import Channel
 from harness.hosts.lab.identity import ProcessIdentity
 from harness.hosts.lab.record import FILE, LabRecord
@@ -90,16 +90,30 @@ class Lab:
             port=SSH_PORT,
         )
 
-    def keep(self) -> None:
-        """Make the lab outlive its starter."""
+    def keep(self, ttl: float | None = None, forget: Path | None = None) -> None:
+        """Make the lab outlive its starter, for `ttl` seconds if given; then it ends itself and
+        removes the folder `forget`, which records it.
+        """
         if self._channel is None:
             return
-        self._channel.say("keep")
+        if ttl is not None:
+            self.extend(ttl)
+        self._channel.say("keep", forget=str(forget.resolve()) if forget else "")
         answer = self._channel.hear(ANSWER_WITHIN)
         if answer != {"word": "kept"}:
             raise TestbedError("the lab ended before it could be kept", where=self.spec.name)
         self._channel.close()
         self._channel = None
+
+    def extend(self, seconds: float) -> None:
+        """Let it end itself so many seconds from now, whatever was said before."""
+        lifetime.write(self.state_dir, clock.now() + seconds)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long it has left to live; None: until it is taken down."""
+        end = lifetime.read(self.state_dir)
+        return None if end is None else max(0.0, end - clock.now())
 
     def enter_argv(self, argv: Sequence[str]) -> list[str]:
         """The command line that runs `argv` inside, in the current folder if it is there, too.

@@ -22,7 +22,7 @@ class Lab:
     def __init__(self) -> None:
         self.steps: list[str] = []
 
-    def keep(self) -> None:
+    def keep(self, *_: object) -> None:
         self.steps.append("keep")
 
 
@@ -71,7 +71,7 @@ def test_a_demo_without_a_summary_is_no_verdict(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: int
 ) -> None:
     ends_with(monkeypatch, lab, code)
-    run = demo.Run("demo-1", tmp_path / "r-demo-1", 7, 1.0)
+    run = demo.Run("demo-1", tmp_path / "r-demo-1", 7, demo.Wishes())
     with pytest.raises(TestbedError, match="left no summary"):
         demo._outer_half(run, Console())
     assert lab.steps[-1] == "stop"
