@@ -10,7 +10,8 @@ from pathlib import Path
 from rich.console import Console
 
 from harness import clock, config
-from harness.cli import inside, outside, places, show
+from harness.cli import inside, keeping, outside, places, results, show
+from harness.cli.commands.options import Keep
 from harness.cli.progress import Progress
 from harness.cli.signals import ignore_signals, stop_at_first_signal
 from harness.cli.whole_job import exit_code, in_a_lab, reason
@@ -25,28 +26,46 @@ from harness.hosts import leftovers
 from harness.images.micro import build_micro
 from harness.model.overrides import Overrides
 from harness.model.result import Summary
-from harness.model.topology import Topology, lab_topology
+from harness.model.topology import Component, Topology, lab_topology
 from harness.report.campaign import NAME as REPORT
 from harness.report.demo import write as write_report
 from harness.testbed import record
+from harness.testbed.record import TestbedRecord
 
-COMMAND = "testbed demo"
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a run is asked for. `ttl` in seconds, `results_cap` in bytes."""
+
+    seed: int | None = None
+    seconds: float = 4.0
+    given: Overrides = field(default_factory=Overrides)
+    sut: tuple[Component, ...] = ()
+    keep: Keep = Keep.NEVER
+    ttl: float | None = None
+    results_cap: int | None = None
+    keep_results: int | None = None
 
 
 @dataclass(frozen=True)
 class Run:
-    """One demo: its testbed's name, its evidence, its options."""
+    """One run of the main job: its testbed's name, its evidence, its options."""
 
     name: str
     folder: Path
     seed: int
-    seconds: float
+    wishes: Wishes
     topology: Topology = field(default_factory=lab_topology)
+
+    @property
+    def command(self) -> str:
+        """What the user typed for it."""
+        return command_of(self.name)
 
     @property
     def arguments(self) -> list[str]:
         """The command line of its inner half."""
-        options = ["--seed", str(self.seed), "--seconds", str(self.seconds)]
+        options = ["--seed", str(self.seed), "--seconds", str(self.wishes.seconds)]
         return ["demo", *options, "--run-id", self.folder.name]
 
     @property
@@ -58,41 +77,71 @@ class Run:
             return None
 
 
-def demo(seed: int | None, seconds: float, given: Overrides) -> int:
+@dataclass(frozen=True)
+class Ended:
+    """A run that is over. `kept` is its testbed's record if that stays up."""
+
+    run: Run
+    code: int
+    error: BaseException | None
+    summary: Summary
+    kept: TestbedRecord | None
+
+
+def demo(wishes: Wishes) -> int:
     """Run it, take everything down, say what was found. Gives the exit code."""
+    ended, console = run_job("demo", wishes), Console()
+    folder = ended.run.folder
+    show.summary(console, ended.summary, str(folder))
+    console.print(f"report: {folder / REPORT}", markup=False, highlight=False, soft_wrap=True)
+    results.tidy(console, folder, wishes.results_cap, wishes.keep_results)
+    if ended.kept:
+        keeping.say(console, ended.kept, wishes.ttl)
+    if ended.error is not None:
+        raise ended.error
+    return ended.code or (0 if ended.summary.verdict == "pass" else 1)
+
+
+def run_job(kind: str, wishes: Wishes) -> Ended:
+    """The main job from nothing to its evidence, whatever goes wrong in between."""
     stop_at_first_signal()
     os.environ.setdefault(leftovers.MARK, secrets.token_hex(8))
     before = leftovers.snapshot()
-    topology = given.onto(lab_topology())
-    run = _new_run(secrets.randbits(31) if seed is None else seed, seconds, topology)
-    console, code, error = Console(), 0, None
+    run = _new_run(kind, wishes)
+    code, error = 0, None
     try:
-        code = _outer_half(run, console)
+        code = _outer_half(run, Console())
     except (Exception, KeyboardInterrupt) as caught:
         error, code = caught, exit_code(caught)
     finally:
         ignore_signals()  # what is left is quick, and makes the evidence whole
-    left = leftovers.difference(before, leftovers.snapshot())
-    verdict = conclude(run, code, error, left)
-    show.summary(console, verdict, str(run.folder))
-    console.print(f"report: {run.folder / REPORT}", markup=False, highlight=False, soft_wrap=True)
-    if error is not None:
-        raise error
-    return code or (0 if verdict.verdict == "pass" else 1)
+    kept = record.read(run.name)
+    left = [] if kept else leftovers.difference(before, leftovers.snapshot())
+    return Ended(run, code, error, conclude(run, code, error, left), kept)
 
 
-def _new_run(seed: int, seconds: float, topology: Topology) -> Run:
+def command_of(name: str) -> str:
+    """The command that makes testbeds of such names: ``demo-8fa4ac`` is of ``testbed demo``."""
+    return f"testbed {name.partition('-')[0]}"
+
+
+def _new_run(kind: str, wishes: Wishes) -> Run:
     places.check("TESTBED_STATE", "TESTBED_CACHE", "TESTBED_RESULTS")
+    topology = wishes.given.onto(lab_topology())
     outside.check_machine(topology)
-    name = f"demo-{secrets.token_hex(3)}"
+    name = f"{kind}-{secrets.token_hex(3)}"
     folder = outside.results_folder(f"{clock.utc():%Y%m%d-%H%M%S}-{name}")
-    return Run(name, folder, seed, seconds, topology)
+    seed = secrets.randbits(31) if wishes.seed is None else wishes.seed
+    return Run(name, folder, seed, wishes, topology)
 
 
 def _outer_half(run: Run, console: Console) -> int:
-    """Start the lab, run the inner half in it, take everything down. Gives its exit code."""
-    topology = run.topology.model_copy(update={"name": run.name})
-    code = in_a_lab(topology, run.folder, run.arguments, console)
+    """Start the lab, run the inner half in it, take everything down unless it is to stay. Gives
+    the inner half's exit code.
+    """
+    wishes = run.wishes
+    topology = run.topology.model_copy(update={"name": run.name, "sut": wishes.sut})
+    code = in_a_lab(topology, run.folder, run.arguments, console, wishes.keep, wishes.ttl)
     if code in (0, 1) and run.summary is None:
         raise TestbedError("the run left no summary", where=str(run.folder))
     return code
@@ -102,14 +151,14 @@ def inner_half(run_id: str, seed: int, seconds: float) -> int:
     """Everything that talks to hosts and guests."""
     stop_at_first_signal()
     folder = config.results_dir() / run_id
-    name = "demo-" + run_id.rpartition("-")[2]
+    name = run_id.split("-", 2)[2]
     found = record.read(name)
     if found is None:
         raise TestbedError(f"the record of {name} is gone")
     spec = JobSpec(
         run_id=run_id,
         folder=folder,
-        command=COMMAND,
+        command=command_of(name),
         seed=seed,
         commit=outside.commit(),
         steady_seconds=seconds,
@@ -130,7 +179,7 @@ def conclude(run: Run, code: int, error: BaseException | None, left: list[str]) 
     outside.point_latest(run.folder)
     found, why = run.summary, reason(code, error)
     if found is None:
-        found = Summary.broken(COMMAND, run.folder.name, run.seed, outside.commit(), why)
+        found = Summary.broken(run.command, run.folder.name, run.seed, outside.commit(), why)
     elif why not in found.findings and (error is not None or (code and found.verdict == "pass")):
         found = found.model_copy(update={"findings": (*found.findings, why)})
     summary = with_left_behind(found, left)

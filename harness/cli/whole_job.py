@@ -6,7 +6,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.cli import inside, outside
+from harness.cli import inside, keeping, outside
+from harness.cli.commands.options import Keep
 from harness.cli.deadline import Overtime
 from harness.cli.main import INTERRUPTED
 from harness.cli.progress import Progress
@@ -16,19 +17,34 @@ from harness.model.topology import Topology
 from harness.testbed.lock import exclusive
 
 
-def in_a_lab(topology: Topology, folder: Path, arguments: list[str], console: Console) -> int:
-    """Start a lab, run a testbed command in it, take everything down. Gives its exit code."""
+def in_a_lab(
+    topology: Topology,
+    folder: Path,
+    arguments: list[str],
+    console: Console,
+    keep: Keep = Keep.NEVER,
+    ttl: float | None = None,
+) -> int:
+    """Start a lab, run a testbed command in it, take everything down unless it is to stay, for
+    `ttl` seconds if given. Gives the command's exit code.
+    """
     events = EventLog(folder / "events.jsonl")
     progress = Progress(console)
     progress.watch(events)
+    kept = False
     try:
         with exclusive(topology.name):
             try:
                 _, lab = outside.start(topology, events)
                 progress.stop()
-                return inside.run_inside(lab, arguments)
+                code = inside.run_inside(lab, arguments)
+                if keeping.wanted(keep, code):
+                    keeping.keep(lab, topology.name, ttl)
+                    kept = True
+                return code
             finally:
-                outside.stop(topology.name, events)
+                if not kept:
+                    outside.stop(topology.name, events)
     finally:
         progress.stop()
         events.close()

@@ -15,7 +15,9 @@ from harness.evidence.versions import versions
 from harness.hosts.ssh import SshHost
 from harness.images.image import Image
 from harness.model.result import Summary
+from harness.testbed import crashes
 from harness.testbed.apply import apply
+from harness.testbed.crashes import Crash
 from harness.testbed.record import TestbedRecord
 
 
@@ -35,20 +37,26 @@ class Runner:
         self.findings: list[str] = []
         self.versions: dict[str, str] = {}
         self.job: Job | None = None
+        self.crashes: list[Crash] = []
 
     def run(self) -> Summary:
-        """Run it. Raises TestbedError when the testbed broke; the summary then says so."""
-        begun = clock.now()
+        """Run it. Raises TestbedError when the testbed broke, SubjectFailed when a component
+        under test crashed; the summary then says so.
+        """
+        begun, failed = clock.now(), None
         try:
             self._bring_up_and_work()
         except TestbedError as error:
             self.findings.append(str(error))
-            raise
+            failed = error
         except KeyboardInterrupt as stopped:
             self.findings.append(str(stopped) or "interrupted")
             raise
         finally:
             summary = self._conclude(clock.now() - begun)
+        failed = crashes.blame(self.crashes, self.record.topology.sut, self.spec.folder) or failed
+        if failed is not None:
+            raise failed
         return summary
 
     def _bring_up_and_work(self) -> None:
@@ -65,6 +73,8 @@ class Runner:
             evidence.attempt(self.job.judge, "the streams' reports", self.events)
         evidence.collect(self.hosts, guests, folder, self.events)
         consoles = evidence.consoles(tuple(self.record.topology.guests), folder)
+        self.crashes = crashes.find(folder, consoles, self.hosts)
+        self.findings += map(str, self.crashes)
         summary = self._summary(consoles, seconds)
         evidence.write_result(summary, folder)
         write_junit(summary, folder)

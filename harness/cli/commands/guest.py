@@ -88,3 +88,11 @@ def logs(
     from harness.cli import logs as work
 
     work.logs(testbed, of, follow)
+
+
+@app.command()
+def repl(testbed: Testbed = "lab") -> None:
+    """A Python prompt with the testbed, its guests and its hosts."""
+    from harness.cli import repl as work
+
+    work.repl(testbed)

@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.commands.options import Append, Initrd, Kernel, Modules, Qemu
+from harness.cli.commands.options import (
+    Append,
+    Initrd,
+    Keep,
+    KeepResults,
+    KeepWhen,
+    Kernel,
+    Modules,
+    Qemu,
+    ResultsCap,
+    Sut,
+    Ttl,
+)
 
 app = typer.Typer()
 
@@ -20,6 +32,11 @@ def demo(
     modules: Modules = None,
     append: Append = "",
     qemu: Qemu = [],  # noqa: B006 - typer's own copy
+    sut: Sut = None,
+    keep: KeepWhen = Keep.NEVER,
+    ttl: Ttl = None,
+    results_cap: ResultsCap = None,
+    keep_results: KeepResults = None,
     run_id: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Two hosts, two guests, streams, a live migration there and back, and a verdict."""
@@ -28,8 +45,18 @@ def demo(
 
     if run_id:
         raise typer.Exit(work.inner_half(run_id, seed or 0, seconds))
+    tested = tuple(part.value for part in sut or ())
     given = overrides(kernel, initrd, modules, append, qemu)
-    raise typer.Exit(work.demo(seed, seconds, given))
+    wishes = work.Wishes(seed, seconds, given, tested, keep, ttl, results_cap, keep_results)
+    raise typer.Exit(work.demo(wishes))
+
+
+@app.command()
+def selftest() -> None:
+    """Is this machine, its KVM and its QEMU good enough? Figures of a short run, and a verdict."""
+    from harness.cli import selftest as work
+
+    raise typer.Exit(work.selftest())
 
 
 @app.command()

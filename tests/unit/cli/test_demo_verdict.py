@@ -19,7 +19,7 @@ from harness.model.result import Summary
 def run(tmp_path: Path) -> Run:
     folder = tmp_path / "results" / "r-demo-1"
     folder.mkdir(parents=True)
-    return Run("demo-1", folder, 7, 1.0)
+    return Run("demo-1", folder, 7, demo.Wishes())
 
 
 def leave(run: Run, verdict: str, *findings: str) -> None:
