@@ -51,7 +51,7 @@ def join_guest_network(guest: Guest, number: int) -> None:
 def options(target: SshTarget, known: str) -> list[str]:
     """ssh's options to log in with that host's key; `known` is a known_hosts file."""
     key = ["-i", str(target.key), "-o", "IdentitiesOnly=yes"] if target.key else []
-    strict = ["-o", f"UserKnownHostsFile={known}", "-o", "StrictHostKeyChecking=yes"]
+    strict = ["-o", f'UserKnownHostsFile="{known}"', "-o", "StrictHostKeyChecking=yes"]
     return ["-F", "none", "-o", "LogLevel=ERROR", *key, *strict]
 
 
