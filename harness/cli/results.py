@@ -94,13 +94,15 @@ def _level(sizes: list[int], room: int) -> int:
 
 def _cut(file: Path, most: int) -> None:
     """Keep the first and the last whole lines, and say what is missing between them."""
-    data = file.read_bytes()
-    mark = _mark(file, len(data) - most)
+    size = file.stat().st_size
+    mark = _mark(file, size - most)
     half = max(0, most - len(mark)) // 2
-    head, tail = data[:half], data[len(data) - half :]
-    head, tail = head[: head.rfind(b"\n") + 1], tail[tail.find(b"\n") + 1 :]
+    with file.open("rb") as source:
+        head = source.read(half)
+        source.seek(size - half)
+        tail = source.read(half)
     fresh = file.with_name(file.name + ".cut")
-    fresh.write_bytes(head + mark + tail)
+    fresh.write_bytes(head[: head.rfind(b"\n") + 1] + mark + tail[tail.find(b"\n") + 1 :])
     fresh.replace(file)
 
 

@@ -51,10 +51,12 @@ def test_a_stock_program_talks_to_another_guest_and_streams_shows_it(lasting: Us
     assert {row["path"] for row in rows} == {"shm"} and rows[0]["name"] == "chat"
 
 
-def test_the_console_answers(lasting: User) -> None:
+@pytest.mark.parametrize("command", ["console", "ssh"])
+def test_a_shell_answers(lasting: User, command: str) -> None:
+    """The image has no sshd: its shell is the one on the console."""
     master, slave = pty.openpty()
     process = run.spawn(
-        lasting.argv("console", "g1"), env=lasting.env, stdin=slave, stdout=slave, stderr=slave
+        lasting.argv(command, "g1"), env=lasting.env, stdin=slave, stdout=slave, stderr=slave
     )
     os.close(slave)
     seen = bytearray()
@@ -72,6 +74,44 @@ def test_the_console_answers(lasting: User) -> None:
     finally:
         run.terminate(process)
         os.close(master)
+
+
+def test_what_a_console_printed_is_not_lost(lasting: User) -> None:
+    assert "testbed: ready g2" in lasting.ok("console", "g2", "--log")
+
+
+def test_logs_say_whose_they_are(lasting: User) -> None:
+    of_guest = lasting.ok("logs", "g1")
+    assert "h1:libvirt/qemu/g1-console.log | testbed: ready g1" in of_guest
+    assert "g1:domsockd.log | " in of_guest and "g2:" not in of_guest
+    assert "h2:libvirt/libvirtd.log | " in lasting.ok("logs", "h2")
+    assert lasting.run("logs", "g9").returncode == 2
+
+
+def test_files_go_there_and_back(lasting: User, tmp_path: Path) -> None:
+    data = os.urandom(300_001)
+    (tmp_path / "there").write_bytes(data)
+    (tmp_path / "there").chmod(0o741)
+    for machine in ("g1", "h2"):
+        lasting.ok("cp", str(tmp_path / "there"), f"{machine}:/tmp/")
+        lasting.ok("cp", f"{machine}:/tmp/there", str(tmp_path / "back"))
+        assert (tmp_path / "back").read_bytes() == data
+    assert "741" in lasting.ok("exec", "g1", "--", "stat", "-c", "%a", "/tmp/there")
+    refused = lasting.run("cp", "g1:/tmp/absent", str(tmp_path / "x"))
+    assert refused.returncode == 2 and not (tmp_path / "x").exists()
+    assert lasting.run("cp", "a", "b").returncode == 2
+    lasting.ok("exec", "g1", "--", "rm", "/tmp/there")
+
+
+def test_a_prompt_has_the_testbed_s_machines(lasting: User) -> None:
+    typed = "print(g1.succeed('uname -n'), h2.succeed('uname -n'), g1.host, testbed.hosts)\n"
+    done = run.run(lasting.argv("repl"), input=typed, env=lasting.env, cwd=lasting.home)
+    assert "g1\n h2\n h1 {'h1': <host h1>, 'h2': <host h2>}" in done.stdout
+
+
+def test_the_deadline_holds_inside_the_lab(lasting: User) -> None:
+    done = lasting.run("exec", "--timeout", "3s", "g1", "--", "sleep", "60")
+    assert done.returncode == 69 and "--timeout 3 s has passed during: testbed exec" in done.stderr
 
 
 @pytest.mark.parametrize(

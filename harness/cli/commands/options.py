@@ -10,7 +10,7 @@ import typer
 
 from harness.model import duration
 
-EXEC_SECONDS = 3600.0
+EXEC_SECONDS = 86400.0  # without --timeout a program may run for a day
 LOOK_SECONDS = 120.0  # how long a look waits for another command on the same testbed
 
 
