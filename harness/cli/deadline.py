@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from harness import clock
@@ -45,13 +46,20 @@ def inherited() -> float | None:
     return float(kept.partition(" ")[2]) if kept else None
 
 
-def arm(seconds: float) -> None:
-    """End this command in `seconds`; inside a lab, when that of the outer command are over."""
+@contextmanager
+def armed(seconds: float) -> Iterator[None]:
+    """Overtime is raised in the block after `seconds`; inside a lab, when the outer command's
+    are over.
+    """
     if inherited() is None:
         os.environ[VARIABLE] = f"{clock.now() + seconds} {seconds}"
     end = float(os.environ[VARIABLE].partition(" ")[0])
     signal.signal(signal.SIGALRM, _Alarm(seconds))
-    signal.setitimer(signal.ITIMER_REAL, max(end - clock.now(), 0.001))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, max(end - clock.now(), 0.001))
+        yield
+    finally:
+        disarm()
 
 
 def disarm() -> None:

@@ -75,13 +75,11 @@ def _in_time(seconds: float | None, command: Callable[[], None]) -> None:
     limit = seconds or deadline.inherited()
     if limit is None:
         return command()
-    deadline.arm(limit)
     try:
-        command()
+        with deadline.armed(limit):
+            command()
     except deadline.Overtime as late:
         raise deadline.as_error(late) from None
-    finally:
-        deadline.disarm()
 
 
 def _from_env(command: str, hint: Any, parameter: inspect.Parameter) -> Any:
