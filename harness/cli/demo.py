@@ -11,7 +11,7 @@ from rich.console import Console
 
 from harness import clock, config
 from harness.cli import inside, keeping, outside, places, results, show
-from harness.cli.commands.options import Keep
+from harness.cli.commands.options import RESULTS_CAP, Keep
 from harness.cli.progress import Progress
 from harness.cli.signals import ignore_signals, stop_at_first_signal
 from harness.cli.whole_job import exit_code, in_a_lab, reason
@@ -43,7 +43,7 @@ class Wishes:
     sut: tuple[Component, ...] = ()
     keep: Keep = Keep.NEVER
     ttl: float | None = None
-    results_cap: int | None = None
+    results_cap: int = RESULTS_CAP
     keep_results: int | None = None
 
 

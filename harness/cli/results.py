@@ -33,9 +33,9 @@ class Cut:
     after: int
 
 
-def tidy(console: Console, run: Path, limit: int | None, keep: int | None) -> None:
+def tidy(console: Console, run: Path, limit: int, keep: int | None) -> None:
     """Do what the user asked for after a run, and say what was done."""
-    for cut in cap(run, limit) if limit is not None else ():
+    for cut in cap(run, limit):
         console.print(
             f"cut {cut.file}: {show.amount(cut.before)} → {show.amount(cut.after)}",
             highlight=False,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.commands.options import (
+    RESULTS_CAP,
     Append,
     Initrd,
     Keep,
@@ -35,7 +36,7 @@ def demo(
     sut: Sut = None,
     keep: KeepWhen = Keep.NEVER,
     ttl: Ttl = None,
-    results_cap: ResultsCap = None,
+    results_cap: ResultsCap = RESULTS_CAP,
     keep_results: KeepResults = None,
     run_id: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:

@@ -11,6 +11,7 @@ import typer
 from harness.model import duration
 
 EXEC_SECONDS = 86400.0  # without --timeout a program may run for a day
+RESULTS_CAP = 200 << 20
 LOOK_SECONDS = 120.0  # how long a look waits for another command on the same testbed
 
 
@@ -30,12 +31,13 @@ def span(text: str) -> float:
         raise typer.BadParameter(str(error)) from None
 
 
-def size(text: str) -> int:
-    """Bytes, from what a user typed."""
+def size(text: object) -> int:
+    """Bytes, from what a user typed, or from a default, which is a number already."""
     from harness.model.topology import parse_size
 
+    word = str(text)
     try:
-        return parse_size(int(text) if text.isdigit() else text)
+        return parse_size(int(word) if word.isdigit() else word)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 
@@ -70,8 +72,13 @@ Ttl = Annotated[
     typer.Option("--ttl", parser=span, metavar="TIME", help="It ends itself after so long: 2h."),
 ]
 ResultsCap = Annotated[
-    int | None,
-    typer.Option(parser=size, metavar="SIZE", help="Cut the largest logs of a run: '200 MiB'."),
+    int,
+    typer.Option(
+        parser=size,
+        metavar="SIZE",
+        show_default="200 MiB",
+        help="The run's largest logs lose their middles beyond so much.",
+    ),
 ]
 KeepResults = Annotated[
     int | None,

@@ -7,8 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
+import typer
 
 from harness.cli import results
+from harness.cli.commands import options
 from harness.model.topology import lab_topology
 from harness.testbed.lock import exclusive
 from harness.testbed.record import TestbedRecord
@@ -96,3 +98,11 @@ def test_what_goes_on_stays(runs: Path) -> None:
     os.utime(runs / "20260101-030000-demo-000003", (0, 0))
     results.prune(runs, "demo", 1)
     assert left(runs, "demo") == ["00", "01", "05"]
+
+
+def test_a_size_is_read_and_a_default_is_one_already() -> None:
+    assert (options.size("2 MiB"), options.size("10"), options.size(options.RESULTS_CAP)) == (
+        2 << 20, 10, 200 << 20,
+    )  # fmt: skip
+    with pytest.raises(typer.BadParameter, match="a size is such as"):
+        options.size("much")
