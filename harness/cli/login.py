@@ -30,7 +30,8 @@ def ssh(testbed: str, guest: str, command: list[str], within: float) -> int:
         if target is not None and login.has_sshd(found):
             return _by_ssh(running, found, target, command)
         if command:
-            return guests.pass_on(found.exec(command, within=within, check=False))
+            line = ["sh", "-c", " ".join(command)]  # as ssh hands it to the shell there
+            return guests.pass_on(found.exec(line, within=within, check=False))
         _say(f"{guest} has no sshd: this is the shell on its serial console")
         _talk(found)
     return 0

@@ -76,6 +76,11 @@ def test_a_shell_answers(lasting: User, command: str) -> None:
         os.close(master)
 
 
+def test_ssh_runs_a_command_as_the_guest_s_shell_reads_it(lasting: User) -> None:
+    done = lasting.run("ssh", "g1", "--", "echo $(uname -n) $((6*7)); exit 3")
+    assert (done.returncode, done.stdout) == (3, "g1 42\n")
+
+
 def test_what_a_console_printed_is_not_lost(lasting: User) -> None:
     assert "testbed: ready g2" in lasting.ok("console", "g2", "--log")
 
