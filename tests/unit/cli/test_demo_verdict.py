@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import demo
+from harness.cli.deadline import Overtime
 from harness.cli.demo import Run
 from harness.cli.signals import ignore_signals, stop_at_first_signal
 from harness.errors import TestbedError
@@ -84,3 +85,10 @@ def test_signals_stop_once_and_then_never() -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def test_a_run_whose_time_is_over_is_broken_and_says_what_it_did(run: Run) -> None:
+    late = Overtime("--timeout 1 s has passed during: boot g1")
+    assert (demo.exit_code(late), demo.exit_code(KeyboardInterrupt())) == (69, 130)
+    found = demo.conclude(run, 69, late, [])
+    assert found.verdict == "fail" and found.findings == (str(late),)
