@@ -26,7 +26,7 @@ from harness.hosts import leftovers
 from harness.images.micro import build_micro
 from harness.model.overrides import Overrides
 from harness.model.result import Summary
-from harness.model.topology import Component, Topology, lab_topology
+from harness.model.topology import Topology, lab_topology
 from harness.report.campaign import NAME as REPORT
 from harness.report.demo import write as write_report
 from harness.testbed import record
@@ -40,7 +40,7 @@ class Wishes:
     seed: int | None = None
     seconds: float = 4.0
     given: Overrides = field(default_factory=Overrides)
-    sut: tuple[Component, ...] = ()
+    sut: tuple[str, ...] = ()
     keep: Keep = Keep.NEVER
     ttl: float | None = None
     results_cap: int = RESULTS_CAP

@@ -26,7 +26,7 @@ def ssh(testbed: str, guest: str, command: list[str], within: float) -> int:
     """A shell, or a command, in a guest: by its sshd if it has one, else by what it has."""
     with inside.reached(testbed) as running:
         found = running.guest(guest)
-        target = _by_key(found)
+        target = _by_key(found) if running.record.topology.networks_of(guest) else None
         if target is not None and login.has_sshd(found):
             return _by_ssh(running, found, target, command)
         if command:
@@ -58,12 +58,19 @@ def _by_key(guest: Guest) -> SshTarget | None:
 
 def _by_ssh(running: Testbed, guest: Guest, target: SshTarget, command: list[str]) -> int:
     assert target.key is not None
-    login.join_guest_network(guest, list(running.places).index(guest.place.name))
+    network = _network(running, guest)
+    login.join_guest_network(guest, network, list(running.places).index(guest.place.name))
     login.admit(guest, Path(f"{target.key}.pub").read_text())
     with tempfile.NamedTemporaryFile("w") as known:
         known.write(login.known_hosts(guest))
         known.flush()
-        return run.spawn(login.argv(guest, target, known.name, command)).wait()
+        return run.spawn(login.argv(guest, network, target, known.name, command)).wait()
+
+
+def _network(running: Testbed, guest: Guest) -> int:
+    """The first network that the guest is in."""
+    topology = running.record.topology
+    return topology.network_index(topology.networks_of(guest.name)[0])
 
 
 def _talk(guest: Guest) -> None:

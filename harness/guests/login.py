@@ -41,11 +41,11 @@ def known_hosts(guest: Guest) -> str:
     return "\n".join(lines) + "\n"
 
 
-def join_guest_network(guest: Guest, number: int) -> None:
-    """Give the guest's host, the `number`th, an address beside its guests'."""
-    address = naming.guest_address(naming.FIRST_HOST_ID + number)
+def join_guest_network(guest: Guest, network: int, number: int) -> None:
+    """Give the guest's host, the `number`th, an address in that network of its guests."""
+    address = naming.guest_address(naming.FIRST_HOST_ID + number, network)
     argv = ["ip", "address", "replace", f"{address}/{naming.GUEST_PREFIX}"]
-    guest.place.host.run([*argv, "dev", naming.GUEST_BRIDGE])
+    guest.place.host.run([*argv, "dev", naming.guest_bridge(network)])
 
 
 def options(target: SshTarget, known: str) -> list[str]:
@@ -55,11 +55,13 @@ def options(target: SshTarget, known: str) -> list[str]:
     return ["-F", "none", "-o", "LogLevel=ERROR", *key, *strict]
 
 
-def argv(guest: Guest, through: SshTarget, known: str, command: list[str]) -> list[str]:
+def argv(
+    guest: Guest, network: int, through: SshTarget, known: str, command: list[str]
+) -> list[str]:
     """The ssh command line into the guest, through its host; `known` is its known_hosts file."""
     host = f"{through.user}@{through.address}"
     jump = ["ssh", *options(through, str(through.known_hosts)), "-p", str(through.port)]
     proxy = shlex.join([*jump, "-W", "GUEST", host]).replace("GUEST", "%h:%p")
     ours = ["ssh", *options(through, known), "-o", f"ProxyCommand={proxy}"]
     ours += ["-o", f"HostKeyAlias={guest.name}", *([] if command else ["-t"])]
-    return [*ours, f"root@{naming.guest_address(guest.domain_id)}", *command]
+    return [*ours, f"root@{naming.guest_address(guest.domain_id, network)}", *command]

@@ -26,7 +26,7 @@ def guest(keys: str = "") -> Any:
 
 
 def test_the_way_leads_through_the_host_and_trusts_known_keys_only() -> None:
-    argv = login.argv(guest(), HOST, "/t/guest", ["ls", "-l"])
+    argv = login.argv(guest(), 0, HOST, "/t/guest", ["ls", "-l"])
     assert argv[-3:] == ["root@10.99.0.3", "ls", "-l"] and "-t" not in argv
     assert "HostKeyAlias=g1" in argv and 'UserKnownHostsFile="/t/guest"' in argv
     proxy = next(word for word in argv if word.startswith("ProxyCommand="))
@@ -38,7 +38,7 @@ def test_the_way_leads_through_the_host_and_trusts_known_keys_only() -> None:
 
 
 def test_without_a_command_there_is_a_terminal() -> None:
-    assert "-t" in login.argv(guest(), HOST, "/t/guest", [])
+    assert "-t" in login.argv(guest(), 0, HOST, "/t/guest", [])
 
 
 def test_only_keys_become_known_hosts() -> None:

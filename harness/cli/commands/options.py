@@ -33,7 +33,7 @@ def span(text: str) -> float:
 
 def size(text: object) -> int:
     """Bytes, from what a user typed, or from a default, which is a number already."""
-    from harness.model.topology import parse_size
+    from harness.model.sizes import parse_size
 
     word = str(text)
     try:
@@ -42,7 +42,7 @@ def size(text: object) -> int:
         raise typer.BadParameter(str(error)) from None
 
 
-class Part(StrEnum):
+class Component(StrEnum):
     """What can be under test."""
 
     QEMU = "qemu"
@@ -86,5 +86,6 @@ KeepResults = Annotated[
 ]
 KeepWhen = Annotated[Keep, typer.Option("--keep", help="When the testbed stays up behind it.")]
 Sut = Annotated[
-    list[Part] | None, typer.Option(help="Under test: its crash is exit code 1, any other is 69.")
+    list[Component] | None,
+    typer.Option(help="Under test: its crash is exit code 1, any other is 69."),
 ]
