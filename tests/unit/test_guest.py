@@ -54,8 +54,8 @@ def test_a_guest_that_does_not_boot_shows_the_end_of_its_console(
     host = FakeHost("h1", lambda argv, _: Completed(tuple(argv), 0, "a\x1b[2J\nKernel panic\n", ""))
     silent = FakeTransport({"hello": lambda _: {"ok": False}})
     with pytest.raises(TestbedError, match="Kernel panic") as caught:
-        guest(silent, host, EventLog()).boot()
-    assert "\x1b" not in str(caught.value)
+        guest(silent, host, EventLog()).boot("build in virtio_net")
+    assert "\x1b" not in str(caught.value) and "next: build in virtio_net" in str(caught.value)
     assert host.calls[0][:3] == ("tail", "-n", "20")
 
 
