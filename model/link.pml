@@ -22,7 +22,8 @@ inline begin_anew()
 {
     assert(restored); /* epochs that do not fit tell that a guest was put back */
     forget();
-    incarnation[me] = incarnation[me] + 2
+    lives = lives + 1;
+    incarnation[me] = lives
 }
 
 #include "handover.pml"
@@ -168,6 +169,7 @@ inline run_machine()
 {
     do
     :: input != IN_NOTHING -> step()
+    :: input == IN_NOTHING && resume && !doomed -> resume = false; resume_link()
     :: input == IN_NOTHING && doomed ->
         doomed = false;
         resume = false;
@@ -194,7 +196,6 @@ inline end_step()
     if
     :: what == W_CONNECT -> connect()
     :: what == W_JOIN -> join()
-    :: resume -> resume_link()
     :: else
     fi;
     tell();

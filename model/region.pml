@@ -20,12 +20,12 @@ inline read_consumed()
     fi
 }
 
-/* The byte at an offset, from the peer's ring. A private copy has only what it was made with. */
+/* The byte at an offset, from the peer's ring. */
 inline read_byte(offset)
 {
     if
-    :: view[me] == GOOD || (view[me] == STALE && offset < stale_produced[me]) ->
-        content = data[other * W + (offset) % W]
+    :: view[me] == GOOD -> content = data[other * W + (offset) % W]
+    :: view[me] == STALE -> content = stale_data[me * W + (offset) % W]
     :: else -> content = 0
     fi
 }
@@ -102,12 +102,16 @@ inline unmap()
     view[me] = NO_VIEW;
     generation[me] = 0;
     stale_produced[me] = 0;
-    stale_consumed[me] = 0
+    stale_consumed[me] = 0;
+    stale_data[me * W] = 0;
+    stale_data[me * W + W - 1] = 0
 }
 
 inline make_stale()
 {
     view[me] = STALE;
     stale_produced[me] = produced[other];
-    stale_consumed[me] = consumed[me]
+    stale_consumed[me] = consumed[me];
+    stale_data[me * W] = data[other * W];
+    stale_data[me * W + W - 1] = data[other * W + W - 1]
 }

@@ -22,7 +22,7 @@ byte phase[2], to[2], path[2], epoch[2];
 bool up[2], synced[2], attached[2], region_lost[2];
 byte incarnation[2], peer_incarnation[2];
 byte view[2], generation[2];
-byte stale_produced[2], stale_consumed[2]; /* what a STALE view shows */
+byte stale_produced[2], stale_consumed[2], stale_data[4]; /* what a STALE view shows */
 
 /* The stream at each end: struct stream. */
 bool reset[2];
@@ -48,7 +48,8 @@ byte ahead_kind, ahead_epoch, ahead_received, ahead_delivered; /* its RESYNC */
 /* What may still go wrong, and what has. */
 byte budget[FAULTS];
 byte starts;
-bool crashed, repeated, restored;
+bool crashed, repeated, restored, untold;
+byte lives; /* incarnations there have been */
 
 /* A guest's saved state. */
 byte saved = NOBODY, saved_phase, saved_to, saved_epoch, saved_incarnation, saved_peer;

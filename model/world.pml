@@ -23,6 +23,7 @@ inline set_up()
         now.budget[6] = setting("STALE");
         now.budget[7] = setting("MOVE");
         now.budget[8] = setting("RESTORE");
+        now.untold = setting("UNTOLD");
         now.starts = setting("STARTS");
         now.path[0] = now.path[1] = now.to[0] = now.to[1] = setting("PATH_SHM");
     };
@@ -60,7 +61,8 @@ inline crash()
     break_connection();
     forget();
     unmap();
-    incarnation[me] = incarnation[me] + 2;
+    lives = lives + 1;
+    incarnation[me] = lives;
     peer_incarnation[me] = UNKNOWN;
     missing[me] = false
 }
@@ -103,7 +105,8 @@ inline save()
     fork = sent_max[me]
 }
 
-/* Who restores a guest tells its agent before it runs on: its connection is gone. */
+/* Who restores a guest tells its agent before it runs on: its links begin anew. If nobody does,
+ * its connection at least is gone. */
 inline restore()
 {
     budget[F_RESTORE] = budget[F_RESTORE] - 1;
@@ -119,7 +122,11 @@ inline restore()
 #ifdef MUTANT_RESTORE_UNTOLD
     up[me] = true; synced[me] = true;
 #else
-    up[me] = false; synced[me] = false
+    up[me] = false; synced[me] = false;
+    if
+    :: !untold -> begin_anew()
+    :: else
+    fi
 #endif
 }
 

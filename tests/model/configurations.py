@@ -17,9 +17,10 @@ def undisturbed() -> Iterator[Settings]:
 
 
 def alone(starts: int) -> Iterator[Settings]:
-    """Each fault alone."""
+    """Each fault alone; also a guest that was put back, and nobody has told its agent."""
     for path in (0, 1):
         yield from ({"PATH_SHM": path, "STARTS": starts, fault: 1} for fault in FAULTS)
+        yield {"PATH_SHM": path, "STARTS": starts, "RESTORE": 1, "UNTOLD": 1}
 
 
 def pairs(starts: int) -> Iterator[Settings]:
@@ -74,6 +75,6 @@ MUTANTS = (
     mutant("ABORT_UNANSWERED", ENDS, PATH_SHM=1, STARTS=1, EXPIRE=1),
     mutant("HOLE", ARRIVES, PATH_SHM=1, STARTS=1, BREAK=1),
     mutant("EARLY_ATTACH", WRONG_BYTE, PATH_SHM=0, STARTS=2, EXPIRE=1),
-    mutant("HANG_AFTER_RESTORE", ARRIVES, PATH_SHM=1, STARTS=1, RESTORE=1),
-    mutant("RESTORE_UNTOLD", ONE_HISTORY, PATH_SHM=1, STARTS=1, RESTORE=1),
+    mutant("HANG_AFTER_RESTORE", ARRIVES, PATH_SHM=1, STARTS=1, RESTORE=1, UNTOLD=1),
+    mutant("RESTORE_UNTOLD", ONE_HISTORY, PATH_SHM=1, STARTS=1, RESTORE=1, UNTOLD=1),
 )
