@@ -21,6 +21,7 @@ struct program {
 
 static struct program programs[STREAMS][2]; /* [][0] opened the stream */
 static uint64_t random_state;
+static bool excused[STREAMS]; /* an agent that carried the stream died */
 static uint32_t seed;
 
 static uint32_t pick(uint32_t below)
