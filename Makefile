@@ -4,7 +4,7 @@
 
 # Parts of scripts/packages.txt that a target needs; its prerequisites inherit them.
 PARTS := run
-test check bench setup model: PARTS := run test
+test check bench setup model soak: PARTS := run test
 
 .PHONY: help
 help: ## print this list
@@ -34,6 +34,11 @@ model: agent venv ## search every state of the protocol's model; ARGS="W=1 BREAK
 .PHONY: stress
 stress: agent venv ## migrations under load in every mode, each one checked
 	@.venv/bin/testbed stress $(ARGS)
+
+.PHONY: soak
+soak: agent ## random schedules of the protocol, 20,000 seeds or ARGS="--seed N --count N"
+	@$(MAKE) --no-print-directory -C guest-agent SAN=1 BUILD=build-san build-san/tests/test_simulation
+	@guest-agent/build-san/tests/test_simulation $(or $(ARGS),--count 20000)
 
 .PHONY: image
 image: agent venv ## build the guests' image into the cache

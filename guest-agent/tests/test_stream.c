@@ -1,0 +1,61 @@
+/* A stream's offsets, where a peer says what cannot be. */
+#include "check.h"
+#include "link/stream.h"
+
+#define WINDOW 4096u
+
+static struct stream *sender_of(uint64_t bytes)
+{
+    struct stream *stream = stream_new(NULL, 2, WINDOW, "x", 1);
+
+    CHECK(stream);
+    stream->tx.fifo.end = bytes;
+    stream->tx.sent = bytes;
+    stream->tx.sent_max = bytes;
+    return stream;
+}
+
+static void who_said_more_than_it_has_was_put_back(void)
+{
+    struct stream *stream = sender_of(10);
+
+    CHECK(stream_told(stream, 7, 1) != STREAM_BROKEN);
+    CHECK(stream_resume(stream, 9, 7, 1) != STREAM_BROKEN);
+    CHECK(stream_resume(stream, 9, 6, 1) == STREAM_BROKEN);
+    stream_free(stream);
+}
+
+static void what_a_ring_showed_is_not_held_against_a_resync(void)
+{
+    struct stream *stream = sender_of(10);
+
+    CHECK(stream_acked(stream, 8, 1) != STREAM_BROKEN);
+    CHECK(stream_resume(stream, 6, 5, 1) != STREAM_BROKEN);
+    CHECK(stream->tx.sent == 8); /* what is acknowledged is not sent again */
+    stream_free(stream);
+}
+
+static void a_fence_is_not_drained_from_a_ring_that_does_not_show_it(void)
+{
+    static _Alignas(4096) uint8_t region[8 * REGION_PAGE];
+    struct view view = {.base = region, .size = sizeof(region)};
+    struct stream *stream = sender_of(0);
+    uint64_t drained = 0;
+
+    stream->slot = (struct slot){WINDOW, 0, {2 * REGION_PAGE, 4 * REGION_PAGE}};
+    stream_attach(stream, &view, true);
+    stream->rx.path = WIRE_PATH_SHM;
+    CHECK(stream_switch_rx(stream, WIRE_PATH_TCP, 100, &view, &drained) == STREAM_MOVED);
+    CHECK(stream->rx.missing && stream->rx.fifo.end == 0);
+    stream_free(stream);
+}
+
+static const struct check_test tests[] = {
+    {"who said more than it has was put back", who_said_more_than_it_has_was_put_back},
+    {"what a ring showed is not held against a RESYNC",
+     what_a_ring_showed_is_not_held_against_a_resync},
+    {"a fence is not drained from a ring that does not show it",
+     a_fence_is_not_drained_from_a_ring_that_does_not_show_it},
+};
+
+CHECK_MAIN(tests)
