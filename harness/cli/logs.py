@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from harness import clock
 from harness.cli import inside
 from harness.cli.printable import printable
-from harness.demo.evidence import AGENT_LOG, HOST_LOGS
 from harness.errors import TestbedError, UsageError
+from harness.evidence.evidence import AGENT_LOG, HOST_LOGS
 from harness.guests.guest import Guest
 from harness.hosts.base import Host
 from harness.testbed.testbed import Testbed

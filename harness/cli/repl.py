@@ -15,6 +15,7 @@ from harness.errors import CommandFailed
 from harness.events import EventLog
 from harness.guests import guest as running
 from harness.hosts.base import Host as Reached
+from harness.model.migration_mode import limited_to
 from harness.model.result import Migration
 from harness.run import Completed
 from harness.testbed import inspect as inspection
@@ -63,7 +64,7 @@ class Guest(_Machine):
 
     def migrate(self, *, to: str, bandwidth_mib: int = 0) -> Migration:
         """Move it to the host `to` with its streams open."""
-        return self._testbed.migrate(self.name, to, bandwidth_mib=bandwidth_mib)
+        return self._testbed.migrate(self.name, to, mode=limited_to(bandwidth_mib))
 
 
 class Host(_Machine):

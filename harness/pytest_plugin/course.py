@@ -6,8 +6,8 @@ from collections.abc import Generator
 
 import pytest
 
-from harness.demo.verdict import CONSOLE_ALARMS
 from harness.errors import TestbedError, UsageError
+from harness.evidence.evidence import CONSOLE_ALARMS
 from harness.pytest_plugin import junit, shared
 from harness.pytest_plugin.requirements import Needs, lacking
 

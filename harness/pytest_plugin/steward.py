@@ -9,13 +9,14 @@ from pathlib import Path
 
 from harness import config
 from harness.agent.answers import OpenStreams
-from harness.demo import evidence
-from harness.demo.versions import versions
 from harness.errors import SubjectFailed, TestbedError, UsageError
 from harness.events import EventLog
+from harness.evidence import evidence
+from harness.evidence.versions import versions
 from harness.hosts.lab.lab import Lab
 from harness.hosts.ssh import SshHost
 from harness.images.micro import build_micro
+from harness.model.migration_mode import limited_to
 from harness.model.result import Migration, Stream
 from harness.pytest_plugin.consoles import Consoles
 from harness.pytest_plugin.contract import Standing
@@ -82,7 +83,7 @@ class LabSteward:
     def migrate(self, guest: str, to: str, bandwidth_mib: int) -> Migration:
         """Move a guest with its streams open."""
         with self._turn, self._moving(guest):
-            return self._up.migrate(guest, to, bandwidth_mib=bandwidth_mib)
+            return self._up.migrate(guest, to, mode=limited_to(bandwidth_mib))
 
     @contextmanager
     def _moving(self, guest: str) -> Iterator[None]:
