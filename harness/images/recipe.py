@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -11,11 +11,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from harness.errors import UsageError
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of a recipe: frozen, and every key is known."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Kernel(_Part):
+R = TypeVar("R", bound=Part)
+
+
+class Kernel(Part):
     """The kernel package by distribution (ID of os-release), and the arguments every guest gets."""
 
     packages: dict[str, str]
@@ -23,7 +28,7 @@ class Kernel(_Part):
     modules: tuple[str, ...]
 
 
-class Source(_Part):
+class Source(Part):
     """A file of the repository that goes into the image."""
 
     path: str
@@ -31,7 +36,7 @@ class Source(_Part):
     made_by: str = ""  # the command that makes it, for a file that is built
 
 
-class Recipe(_Part):
+class Recipe(Part):
     """Paths in the image are keys, relative to its root."""
 
     kernel: Kernel
@@ -56,9 +61,14 @@ class Recipe(_Part):
 
 
 def load(path: Path) -> Recipe:
-    """Read a recipe. Raises UsageError naming the file and each thing wrong in it."""
+    """Read the recipe of an image in memory, as `read` does."""
+    return read(path, Recipe)
+
+
+def read(path: Path, shape: type[R]) -> R:
+    """Read a recipe of this shape. Raises UsageError naming the file and each thing wrong in it."""
     try:
-        return Recipe.model_validate(_parsed(path))
+        return shape.model_validate(_parsed(path))
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(map(str, item['loc'])) or 'the recipe'}: {item['msg']}"
