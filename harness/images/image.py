@@ -13,7 +13,8 @@ class Image:
     """A kernel and an initial RAM file system that boot to a ready guest.
 
     `digest` names the image's content: what it was made from, and how. A kernel that finds its
-    root on a disk may have no initrd.
+    root on a disk may have no initrd. An image with a `disk` has its root there, and each guest
+    changes it in a layer of its own.
     """
 
     kernel: Path
@@ -21,6 +22,7 @@ class Image:
     digest: str
     kernel_release: str
     kernel_arguments: tuple[str, ...]
+    disk: Path | None = None
 
 
 def command_line(image: Image, *, name: str, domain_id: int, address: str, extra: str = "") -> str:

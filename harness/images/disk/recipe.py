@@ -1,0 +1,52 @@
+"""What an image with a disk is made of: the recipe file, checked."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+from harness.errors import UsageError
+from harness.images.recipe import Part, Source
+from harness.model.topology import parse_size
+
+Size = Annotated[int, BeforeValidator(parse_size)]
+
+
+class Initrd(Part):
+    """What mounts the root file system: the modules for that, and the script that does it."""
+
+    modules: tuple[str, ...]
+    init: str
+
+
+class Additions(Part):
+    """What is put onto the file system: files of the repository, short texts, and links."""
+
+    files: dict[str, Source] = {}
+    texts: dict[str, str] = {}
+    links: dict[str, str] = {}
+
+
+class DiskRecipe(Part):
+    """Paths in the image are keys, relative to its root. `size` is the disk's, in bytes."""
+
+    packages: dict[str, tuple[str, ...]]
+    size: Size
+    arguments: tuple[str, ...]
+    direct: tuple[str, ...]
+    initrd: Initrd
+    removed: tuple[str, ...]
+    always: Additions
+    guest: Additions
+
+    def packages_of(self, distribution: str) -> tuple[str, ...]:
+        """The packages by their names there. Raises UsageError for one that is not known."""
+        try:
+            return self.packages[distribution]
+        except KeyError:
+            raise UsageError(
+                f"no packages are known for {distribution!r}",
+                why=f"the recipe has some for {', '.join(sorted(self.packages))}",
+                fix="build on one of these, or add the packages' names to the recipe",
+            ) from None
