@@ -11,6 +11,8 @@ from harness.events import Event, EventLog
 
 SENTENCES = {
     "image": "guest image",
+    "image.root": "  packages of the image debian",
+    "image.disk": "  disk of the image debian",
     "lab.start": "lab: namespaces and sshd of {hosts}",
     "reach": "reach {hosts}",
     "provision": "provision {hosts}",

@@ -25,7 +25,8 @@ MAKE_SECONDS = 60.0
 class DiskPlan:
     """A disk to be made: fresh with a `size` in bytes, or over an image.
 
-    `folder` is the host's, and the testbed's alone: removing it removes all there is.
+    `folder` is the host's, and the testbed's alone: removing it removes all there is. A `readonly`
+    disk is the image itself: there is nothing to make, and nothing to copy in a move.
     """
 
     folder: str
@@ -34,6 +35,7 @@ class DiskPlan:
     shared: bool = False
     size: int = 0
     image: DiskImage | None = None
+    readonly: bool = False
 
     @property
     def path(self) -> str:
@@ -43,7 +45,9 @@ class DiskPlan:
     @property
     def device(self) -> Disk:
         """What the guest sees of it."""
-        return Disk(self.path, "raw" if self.format == "raw" else "qcow2", self.shared)
+        return Disk(
+            self.path, "raw" if self.format == "raw" else "qcow2", self.shared, self.readonly
+        )
 
     @property
     def image_path(self) -> str:
@@ -76,6 +80,12 @@ def folder_of(testbed: str, *, shared: bool = False) -> str:
     return f"{naming.SHARED_DISKS if shared else naming.DISKS}/{testbed}"
 
 
+def seed(testbed: str, image: DiskImage) -> DiskPlan:
+    """A disk that no guest writes to: what cloud-init reads."""
+    name = f"{IMAGES}/{image.digest}"
+    return DiskPlan(folder_of(testbed), name, image.format, image=image, readonly=True)
+
+
 def is_shared(path: str) -> bool:
     """Whether the other hosts see the same file at that path."""
     return path.startswith(f"{naming.SHARED_DISKS}/")
@@ -98,6 +108,8 @@ def _put_image(host: Host, made: DiskPlan) -> None:
 
 def make(host: Host, made: DiskPlan) -> None:
     """Make a disk on that host. Raises TestbedError when it cannot be made."""
+    if made.readonly:
+        return
     below = ["-b", made.image_path, "-F", made.image.format] if made.image else []
     size = [] if made.image else [str(made.size)]
     create(host, made.path, made.format, below, size)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.images.diskimage import DiskImage
+
 KERNEL, INITRD = "kernel", "initrd"  # the files' names, in the cache and on the hosts
 
 
@@ -23,6 +25,11 @@ class Image:
     kernel_release: str
     kernel_arguments: tuple[str, ...]
     disk: Path | None = None
+
+    @property
+    def disk_image(self) -> DiskImage | None:
+        """The disk as what a guest's own begins with."""
+        return DiskImage(self.disk, "qcow2", self.digest) if self.disk else None
 
 
 def command_line(image: Image, *, name: str, domain_id: int, address: str, extra: str = "") -> str:

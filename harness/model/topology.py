@@ -20,7 +20,8 @@ MAX_NETWORKS = 8
 MAX_DISKS = 8
 MAX_GUESTS = naming.FIRST_HOST_ID - naming.FIRST_GUEST_ID
 RESERVED = ("self", "localhost", "harness")
-IMAGES = ("micro",)
+MICRO, DEBIAN = "micro", "debian"
+IMAGES = (MICRO, DEBIAN)
 DISK_SUFFIXES = (".qcow2", ".raw", ".img")
 NETWORK = "guests"
 
@@ -80,8 +81,8 @@ class GuestSpec(Part):
     host: Name
     """The host it starts on."""
 
-    image: File = "micro"
-    """`micro`, or the path of a disk image to boot from (ends in .qcow2, .raw or .img)."""
+    image: File = MICRO
+    """`micro`, `debian`, or the path of a disk image to boot from (.qcow2, .raw or .img)."""
 
     kernel: File | None = None
     """A kernel (bzImage) to boot instead of the image's."""
@@ -117,6 +118,11 @@ class GuestSpec(Part):
     def disk_image(self) -> bool:
         """Whether `image` is a disk to boot from, not the name of an image."""
         return "/" in self.image or self.image.endswith(DISK_SUFFIXES)
+
+    @property
+    def seeded(self) -> bool:
+        """Whether cloud-init in its disk image is to be told who it is."""
+        return self.disk_image and not self.kernel
 
     @model_validator(mode="after")
     def _bootable(self) -> GuestSpec:

@@ -20,11 +20,13 @@ from harness.hosts.base import Host
 from harness.hosts.network import GuestNetwork
 from harness.hosts.provision import provision
 from harness.hosts.ssh import SshHost
+from harness.images import catalog
 from harness.images.image import Image
 from harness.images.kernels import OwnKernels
 from harness.images.micro import RECIPE
 from harness.model import naming
-from harness.model.topology import Topology
+from harness.model.topology import MICRO, Topology
+from harness.testbed import seeds
 from harness.testbed.probe import choose_accelerator
 from harness.testbed.record import TestbedRecord
 from harness.testbed.testbed import Testbed, reach
@@ -56,7 +58,7 @@ def apply(
     else:
         for made_network in guest_networks(record):  # hosts they are already
             network.join(hosts, record.testbed_id, made_network)
-    made = find_parts(record, image)
+    made = find_parts(record, image, events)
     with events.span("images", digest=image.digest):
         place_images(hosts, image, made)
     emulators = ask_emulators(topology, hosts)
@@ -109,11 +111,13 @@ def common_cpu(record: TestbedRecord, places: Mapping[str, Place], accelerator: 
     return cpu.common([place.connection for place in places.values()], accelerator)
 
 
-def find_parts(record: TestbedRecord, micro: Image) -> dict[str, Parts]:
+def find_parts(record: TestbedRecord, micro: Image, events: EventLog) -> dict[str, Parts]:
     """What each guest is made from."""
     kernels = OwnKernels(config.REPOSITORY / RECIPE, config.cache_dir())
+    images = {MICRO: micro, **catalog.others(record.topology, events)}
+    told = seeds.build(record)
     return {
-        name: parts.find(record.testbed_id, name, guest, micro, kernels)
+        name: parts.find(record.testbed_id, name, guest, images, kernels, told.get(name))
         for name, guest in record.topology.guests.items()
     }
 

@@ -8,6 +8,7 @@ from harness.events import EventLog
 from harness.hosts.checks import Needs, failures
 from harness.hosts.lab.lab import Lab
 from harness.hosts.lab.spec import LabSpec
+from harness.images import catalog
 from harness.images.micro import build_micro
 from harness.model.topology import Topology
 from harness.testbed import capacity, files, limits, record
@@ -57,6 +58,7 @@ def start(topology: Topology, events: EventLog) -> tuple[TestbedRecord, Lab]:
     """
     with events.span("image") as done:
         image = build_micro(config.cache_dir(), config.REPOSITORY, events)
+        catalog.others(topology, events)
         done["digest"] = image.digest
     made = TestbedRecord.new(topology, image.digest)
     made.write()

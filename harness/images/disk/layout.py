@@ -75,14 +75,28 @@ class Disk:
         tracks = (ROOT_START - BOOT_START) // SECTOR // HEADS // SECTORS_PER_TRACK
         hidden = ("-H", str(BOOT_START // SECTOR))
         self._tool("mformat", "-i", place, "-t", str(tracks), *geometry, *hidden, "-N", "646f6d73")
-        for source, name in ((kernel, "kernel"), (initrd, "initrd"), (configuration, "syslinux.cfg")):
+        for source, name in (
+            (kernel, "kernel"),
+            (initrd, "initrd"),
+            (configuration, "syslinux.cfg"),
+        ):
             self._tool("mcopy", "-i", place, str(source), f"::/{name}")
         self._tool("syslinux", "--install", "--offset", str(BOOT_START), str(self._path))
 
     def as_qcow2(self, to: Path) -> None:
         """Write it as a compressed qcow2."""
         options = ("-c", "-o", "compression_type=zstd")
-        argv = ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", *options, str(self._path), str(to)]
+        argv = [
+            "qemu-img",
+            "convert",
+            "-f",
+            "raw",
+            "-O",
+            "qcow2",
+            *options,
+            str(self._path),
+            str(to),
+        ]
         self._run(argv, within=CONVERT_SECONDS, env=namespace.environment())
 
     def _tool(self, *argv: str, input: str | None = None) -> None:  # noqa: A002 - run's own word

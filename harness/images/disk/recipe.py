@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import BeforeValidator
+from pydantic import Field
 
 from harness.errors import UsageError
 from harness.images.recipe import Part, Source
-from harness.model.topology import parse_size
-
-Size = Annotated[int, BeforeValidator(parse_size)]
+from harness.model.sizes import Room
 
 
 class Initrd(Part):
@@ -23,16 +19,16 @@ class Initrd(Part):
 class Additions(Part):
     """What is put onto the file system: files of the repository, short texts, and links."""
 
-    files: dict[str, Source] = {}
-    texts: dict[str, str] = {}
-    links: dict[str, str] = {}
+    files: dict[str, Source] = Field(default={})
+    texts: dict[str, str] = Field(default={})
+    links: dict[str, str] = Field(default={})
 
 
 class DiskRecipe(Part):
     """Paths in the image are keys, relative to its root. `size` is the disk's, in bytes."""
 
     packages: dict[str, tuple[str, ...]]
-    size: Size
+    size: Room
     arguments: tuple[str, ...]
     direct: tuple[str, ...]
     initrd: Initrd

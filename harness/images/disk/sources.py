@@ -62,8 +62,9 @@ def _without_comments(text: str) -> str:
 
 
 def _line_is_own(line: str, codename: str) -> bool:
-    found = ONE_LINE.fullmatch(line)
-    return bool(found) and _is_own((found["suite"],), found["components"].split(), codename)
+    if (found := ONE_LINE.fullmatch(line)) is None:
+        return False
+    return _is_own((found["suite"],), found["components"].split(), codename)
 
 
 def _stanza_is_own(stanza: str, codename: str) -> bool:

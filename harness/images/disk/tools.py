@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from harness.errors import TestbedError
@@ -32,13 +32,16 @@ def path() -> str:
     return f"{os.environ.get('PATH', os.defpath)}:{SBIN}"
 
 
-def require() -> None:
+SEED = ("mformat", "mcopy", "dpkg-deb")  # of these, what makes a NoCloud seed
+
+
+def require(names: Iterable[str] = tuple(NEEDED)) -> None:
     """Raises TestbedError that names what is missing and how to get it."""
-    missing = [name for name in NEEDED if not _is_there(name)]
+    missing = [name for name in names if not _is_there(name)]
     if missing:
         packages = " ".join(sorted({NEEDED[name] for name in missing}))
         raise TestbedError(
-            f"an image with a disk is made with {', '.join(missing)}",
+            f"a disk for guests is made with {', '.join(missing)}",
             why="this machine does not have that",
             fix=f"apt-get install --no-install-recommends {packages}",
         )
