@@ -41,8 +41,12 @@ soak: agent ## random schedules of the protocol, 20,000 seeds or ARGS="--seed N 
 	@guest-agent/build-san/tests/test_simulation $(or $(ARGS),--count 20000)
 
 .PHONY: image
-image: agent venv ## build the guests' image into the cache
-	@.venv/bin/python -m harness.images $(ARGS)
+image: agent venv ## build a guests' image into the cache: micro, or ARGS=debian
+	@.venv/bin/testbed image build $(ARGS)
+
+.PHONY: deb
+deb: agent venv ## build the agent's Debian package into build/
+	@.venv/bin/testbed image deb $(ARGS)
 
 .PHONY: agent
 agent: packages ## compile the guest agent and the workloads

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from harness.cli.commands import guest, job, life, look, machines, report, topology
+from harness.cli.commands import guest, image, job, life, look, machines, report, topology
 from harness.cli.commands.everywhere import complete
 
 app = typer.Typer(
@@ -18,5 +18,5 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (job, life, topology, look, guest, machines, report):
+for group in (job, life, topology, look, guest, machines, image, report):
     app.add_typer(complete(group.app))
