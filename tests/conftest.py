@@ -13,6 +13,7 @@ TESTS = Path(__file__).parent
 ORDER = ("style", "unit", "browser", "agent", "contract", "model", "lab", "perf")
 MARKED_FOLDERS = ("lab", "perf")
 ORDINARY_USER = "TESTBED_ORDINARY_USER"
+DISKS = "TESTBED_DISKS"
 
 
 def folder_of(item: pytest.Item) -> str:
@@ -37,6 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("ordinary_user") and not os.environ.get(ORDINARY_USER):
         pytest.skip(f"needs {ORDINARY_USER}=<name of an ordinary user of this machine>")
+    if item.get_closest_marker("disks") and not os.environ.get(DISKS):
+        pytest.skip(f"needs {DISKS}=1: guests with a disk take minutes")
 
 
 @pytest.hookimpl(wrapper=True)
