@@ -20,7 +20,7 @@ from harness.run import Completed
 from harness.testbed import seeds
 from harness.testbed.record import TestbedRecord
 
-OWN = "/var/lib/domsock/disks/images"
+OWN = "/var/lib/domsock/disks/t-1/images"
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def found(topology: Topology, images: dict[str, Image], tmp_path: Path) -> dict[
     (tmp_path / "seed.raw").write_text("the seed")
     seed = {"c1": DiskImage(tmp_path / "seed.raw", "raw", "s")}
     return {
-        name: parts.find(name, guest, images, kernels, seed.get(name))
+        name: parts.find("t-1", name, guest, images, kernels, seed.get(name))
         for name, guest in topology.guests.items()
     }
 
