@@ -154,7 +154,7 @@ class Runner:
                     domain.destroy()
             topology = testbed.record.topology.model_copy(update={"grants": ()})
             record = testbed.record.model_copy(update={"topology": topology})
-            made = find_parts(record, self.image)
+            made = find_parts(record, self.image, self.events)
             emulators = ask_emulators(topology, self.hosts)
             guests = boot(record, testbed.places, made, emulators, self.events)
         return Testbed(record, testbed.places, guests, self.events)
