@@ -41,7 +41,7 @@ def bring_up(
     other failure `before_removal` is called, and what was made is taken away again.
     """
     readiness.check(made, hosts)
-    parts = find_parts(made, image).values()
+    parts = find_parts(made, image, events).values()
     images = [part.kernel.digest for part in parts if part.kernel]
     claim, claimed = Claim.of(made, images=images), list[SshHost]()
     made.write()
