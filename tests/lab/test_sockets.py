@@ -40,11 +40,12 @@ def direct(user: User) -> list[bool]:
 def test_round_trips_go_on_through_migrations(lasting: User) -> None:
     start(lasting, "g2", f"serve vsock:{SERVER_ID}:{PORT}", "/run/serve.out")
     await_text(lasting, "g2", "/run/serve.out", "listening")
-    start(lasting, "g1", f"echo vsock:{SERVER_ID}:{PORT} 64 20", REPORT)
+    start(lasting, "g1", f"echo vsock:{SERVER_ID}:{PORT} 64 600", REPORT)
     clock.wait_until(lambda: direct(lasting) == [True], within=60, what="direct mode")
     lasting.ok("migrate", "g1", "--to", "h2")
     assert [s["path"] for s in lasting.json("streams")] == ["tcp", "tcp"]
     lasting.ok("migrate", "g1", "--to", "h1")
     clock.wait_until(lambda: direct(lasting) == [True], within=60, what="direct mode again")
+    in_guest(lasting, "g1", "kill -TERM $(pidof volley)")
     report = json.loads(await_text(lasting, "g1", REPORT, "rounds"))
     assert report["rounds"] > 1000

@@ -94,9 +94,11 @@ int ask_for_direct(uint64_t stream, enum direct_which which, uint64_t timeout_us
     if (agent < 0)
         return agent;
     error = read_answer(agent, &answer, &fds[0]);
-    for (int i = 1; i < 3 && !error; i++) /* they were sent together: nothing to wait for */
-        if (passing_receive(agent, &beside, sizeof(beside), &fds[i], MSG_DONTWAIT) <= 0)
+    for (int i = 1; i < 3 && !error; i++) {
+        error = await(agent, timeout_us); /* on one processor we may have been woken in between */
+        if (!error && passing_receive(agent, &beside, sizeof(beside), &fds[i], MSG_DONTWAIT) <= 0)
             error = -ENODEV;
+    }
     if (!error && (fds[0] < 0 || fds[1] < 0 || fds[2] < 0))
         error = -EMFILE;
     for (int i = 0; i < 3 && error; i++)

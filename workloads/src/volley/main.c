@@ -4,9 +4,11 @@
  *   volley echo ADDRESS BYTES SECONDS             round trips of so many bytes
  *   volley bulk ADDRESS BYTES SECONDS             one way, by calls of so many bytes
  *
- * Prints one line of JSON. The receiver counts: bulk ends when the server has told how much came.
+ * Prints one line of JSON; SIGTERM ends it before its time. The receiver counts: bulk ends when the
+ * server has told how much came.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +21,14 @@
 
 #define BYTES_MAX  (64u << 20)
 #define ROUNDS_MAX 4000000u
+
+static volatile sig_atomic_t told_to_end;
+
+static void end(int number)
+{
+    (void)number;
+    told_to_end = 1;
+}
 
 struct order {
     uint64_t echo; /* else bulk */
@@ -116,7 +126,7 @@ static void echo(int fd, char *bytes, size_t length, double seconds)
 
     if (!rounds)
         fail("memory");
-    while (last < until && count < ROUNDS_MAX) {
+    while (last < until && count < ROUNDS_MAX && !told_to_end) {
         uint64_t now;
 
         send_all(fd, bytes, length);
@@ -139,7 +149,7 @@ static void bulk(int fd, const char *bytes, size_t length, double seconds)
     uint64_t begin = now_ns(), until = begin + (uint64_t)(seconds * 1e9), sent = 0, arrived;
     double took;
 
-    while (now_ns() < until)
+    while (now_ns() < until && !told_to_end)
         for (int i = 0; i < 64; i++, sent += length)
             send_all(fd, bytes, length);
     shutdown(fd, SHUT_WR);
@@ -165,6 +175,7 @@ static int measure(int argc, char **argv, const struct address *address)
     order.bytes = argc == 5 ? strtoull(argv[3], NULL, 10) : 0;
     if (!order.bytes || order.bytes > BYTES_MAX || !(seconds > 0 && seconds <= 3600))
         return 2;
+    signal(SIGTERM, end);
     bytes = calloc(1, order.bytes);
     fd = address_connect(address);
     if (!bytes || fd < 0)
