@@ -14,7 +14,7 @@ from harness import clock, config, run
 from harness.events import EventLog
 from harness.images.image import Image, probe_command_line
 from harness.images.micro import build_micro
-from harness.virt.accelerator import EMULATOR
+from harness.virt import emulator
 from tests.perf.boot import CHANNELS, BareGuest, bare_arguments
 
 CTL, GUEST_AGENT = CHANNELS
@@ -156,6 +156,6 @@ def test_a_kernel_panic_is_seen_on_the_console(image: Image) -> None:
 
 def test_a_probe_says_ready_and_powers_off(image: Image) -> None:
     boot = ["-kernel", str(image.kernel), "-initrd", str(image.initrd)]
-    argv = [EMULATOR, *bare_arguments(), *boot, "-append", probe_command_line(image)]
+    argv = [emulator.DEFAULT, *bare_arguments(), *boot, "-append", probe_command_line(image)]
     done = run.run(argv, within=120)
     assert "testbed: ready probe " in done.stdout
