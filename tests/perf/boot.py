@@ -16,7 +16,8 @@ from harness.errors import TestbedError
 from harness.events import EventLog
 from harness.images.image import Image, command_line
 from harness.images.micro import build_micro
-from harness.virt.accelerator import EMULATOR, Name, machine_arguments
+from harness.virt import emulator
+from harness.virt.accelerator import Name, machine_arguments
 
 MEMORY_MIB = 128
 READY_WITHIN = 120.0
@@ -36,7 +37,9 @@ class BareGuest:
         self._seen = ""
         self._began = clock.now()
         self._process = run.spawn(
-            [EMULATOR, *bare_arguments(), *boot, *arguments], stdin=run.PIPE, stdout=run.PIPE
+            [emulator.DEFAULT, *bare_arguments(), *boot, *arguments],
+            stdin=run.PIPE,
+            stdout=run.PIPE,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
