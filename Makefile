@@ -36,9 +36,10 @@ stress: agent venv ## migrations under load in every mode, each one checked
 	@.venv/bin/testbed stress $(ARGS)
 
 .PHONY: soak
-soak: agent ## random schedules of the protocol, 20,000 seeds or ARGS="--seed N --count N"
+soak: agent venv ## hours: random schedules of the protocol (ARGS="--count N"), every long test, every signal
 	@$(MAKE) --no-print-directory -C guest-agent SAN=1 BUILD=build-san build-san/tests/test_simulation
 	@guest-agent/build-san/tests/test_simulation $(or $(ARGS),--count 20000)
+	@TESTBED_LONG=1 TESTBED_DISKS=1 TESTBED_EVERY_SIGNAL=1 .venv/bin/pytest tests/lab
 
 .PHONY: image
 image: agent venv ## build a guests' image into the cache: micro, or ARGS=debian

@@ -14,6 +14,7 @@ ORDER = ("style", "unit", "browser", "agent", "contract", "model", "lab", "perf"
 MARKED_FOLDERS = ("lab", "perf")
 ORDINARY_USER = "TESTBED_ORDINARY_USER"
 DISKS = "TESTBED_DISKS"
+LONG = "TESTBED_LONG"
 
 
 def folder_of(item: pytest.Item) -> str:
@@ -38,6 +39,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("ordinary_user") and not os.environ.get(ORDINARY_USER):
         pytest.skip(f"needs {ORDINARY_USER}=<name of an ordinary user of this machine>")
+    if item.get_closest_marker("long") and not os.environ.get(LONG):
+        pytest.skip(f"needs {LONG}=1: make soak runs it, make test has no time for it")
     if item.get_closest_marker("disks") and not os.environ.get(DISKS):
         pytest.skip(f"needs {DISKS}=1: guests with a disk take minutes")
 

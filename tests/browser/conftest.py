@@ -13,7 +13,7 @@ from tests.browser.chromium import Chromium, Page
 from tests.report_samples import Sample, campaign
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # it ends before tests that look for what is left
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     if not chromium.PROGRAM:
         pytest.skip("Chromium is not installed here")

@@ -55,6 +55,7 @@ def test_ordinary_user(ordinary: User) -> None:
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_session_that_is_ended_leaves_nothing(root: User, number: signal.Signals) -> None:
     """Lab and helper are there by then, and both are bound to the session."""

@@ -79,6 +79,7 @@ def test_a_testbed_lives_moves_and_leaves_nothing(user: Controller) -> None:
     } == before
 
 
+@pytest.mark.long
 def test_doctor_proves_each_host_and_finds_a_fault(user: Controller) -> None:
     """Both hosts are good ones, but the second lets nobody in but us."""
     before = traces(user)
@@ -98,6 +99,7 @@ def test_doctor_proves_each_host_and_finds_a_fault(user: Controller) -> None:
     assert traces(user) == before
 
 
+@pytest.mark.long
 def test_what_a_killed_up_left_is_swept_from_anywhere(user: Controller, tmp_path: Path) -> None:
     before = traces(user)
     with user.started("up", "rack.yaml", *INVENTORY) as process:

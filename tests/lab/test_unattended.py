@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 
 import psutil
+import pytest
 
 from harness import clock, run
 from tests.lab.support import User, await_event, nothing_left
@@ -28,6 +29,7 @@ def said(user: User) -> str:
     return (user.home / "background.log").read_text()
 
 
+@pytest.mark.long
 def test_a_crash_of_what_is_under_test_is_a_finding(root: User) -> None:
     with nothing_left(), root.started("demo", "--seconds", "8", "--sut", "qemu") as command:
         assert await_event(lambda: folder(root), "phase.begin", command)
@@ -38,6 +40,7 @@ def test_a_crash_of_what_is_under_test_is_a_finding(root: User) -> None:
     assert root.summary()["verdict"] == "fail" and root.summary()["left_behind"] == []
 
 
+@pytest.mark.long
 def test_another_crash_breaks_the_testbed_which_stays_until_its_time(root: User) -> None:
     wishes = ("--keep", "failed", "--ttl", "1h", "--results-cap", "200 KiB", "--sut", "qemu")
     state = root.home / "state" / "testbeds"
