@@ -59,10 +59,12 @@ def apply(
         for made_network in guest_networks(record):  # hosts they are already
             network.join(hosts, record.testbed_id, made_network)
     made = find_parts(record, image, events)
-    with events.span("images", digest=image.digest):
-        place_images(hosts, image, made)
-    emulators = ask_emulators(topology, hosts)
     places = reach(topology, hosts)
+    with events.span("images", digest=image.digest), ThreadPoolExecutor(1) as beside:
+        learned = beside.submit(learn_emulators, places)
+        place_images(hosts, image, made)
+    emulators = ask_emulators(topology, hosts)  # says best what is wrong with one
+    learned.result()
     accelerator = choose_accelerator(places, emulators, image, events)
     chosen = {"accelerator": accelerator, "common_cpu": common_cpu(record, places, accelerator)}
     record = record.model_copy(update=chosen)
@@ -153,6 +155,11 @@ def ask_emulators(topology: Topology, hosts: Sequence[Host]) -> dict[str, Emulat
 
     found = in_common(side_by_side(asked, hosts))
     return {host.name: emulator for host, emulator in zip(hosts, found, strict=True)}
+
+
+def learn_emulators(places: Mapping[str, Place]) -> None:
+    """libvirt asks each host's QEMU what it can while files are on their way."""
+    side_by_side(lambda place: place.connection.learn(place.emulator), places.values())
 
 
 def boot(

@@ -103,6 +103,11 @@ class Connection:
             stats = self.raw.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS)
         return (int(stats["free"]) + int(stats.get("cached", 0))) * 1024
 
+    def learn(self, emulator: str) -> None:
+        """Let libvirt find out now what that QEMU can; else the first guest waits for it."""
+        with translated(f"libvirt cannot ask {emulator} what it can", self.where):
+            self.raw.getDomainCapabilities(emulator, "x86_64", None, "qemu", 0)
+
     def close(self) -> None:
         """Deregister and close; a connection that is gone already is fine."""
         try:
