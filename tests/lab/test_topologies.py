@@ -15,6 +15,8 @@ from harness.images.image import Image
 from harness.images.micro import build_micro
 from tests.lab.support import User, nothing_left
 
+pytestmark = pytest.mark.long
+
 HIDDEN = ("/root", "/tmp", "/var")  # from a host of the lab
 PATTERN = (
     "for d in vda vdb vdc; do dd if=/dev/urandom of=/dev/$d bs=1M count=4 seek=9 && sync; done"
@@ -127,7 +129,6 @@ def test_a_kernel_of_ones_own_has_its_modules_and_its_words(varied: User) -> Non
 EXAMPLES = sorted((config.REPOSITORY / "examples" / "topologies").glob("*.yaml"))
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
 def test_every_example_comes_up(root: User, example: Path) -> None:
     with nothing_left():
