@@ -68,6 +68,7 @@ class RegionProbe:
                 return self._try()
             finally:
                 destroy(self.claim, [self.host], EventLog())
+                self.host.run(["rm", "-f", f"{definition.CONSOLE_LOGS}/{self.name}.log"])
 
     def _try(self) -> list[Check]:
         where, chosen = self.host.name, self._accelerator()
