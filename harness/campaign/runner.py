@@ -76,8 +76,8 @@ class Runner:
         """Run it. Raises TestbedError when the testbed broke; the result then says so."""
         try:
             self._bring_up_and_work()
-        except KeyboardInterrupt:
-            self.findings.append("interrupted")
+        except KeyboardInterrupt as stopped:
+            self.findings.append(str(stopped) or "interrupted")
             raise
         except Exception as error:
             self.findings.append(str(error))

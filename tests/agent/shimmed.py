@@ -45,6 +45,12 @@ class Program:
         assert self.process.stdout
         return self.process.stdout.readline().strip()
 
+    def tell(self) -> None:
+        """One byte on its standard input: programs wait for that between two steps."""
+        assert self.process.stdin
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
     def go_on(self) -> None:
         """End its standard input: programs wait for that before they finish."""
         assert self.process.stdin

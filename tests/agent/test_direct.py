@@ -118,7 +118,8 @@ def test_an_idle_stream_costs_nothing_and_wakes_up(on_shm: Pair) -> None:
             await_direct(on_shm.g1)
             before = on_shm.g1.cpu_s() + on_shm.g2.cpu_s()
             kicks = on_shm.g1.link()["kicks_sent"]
-            wait_until(lambda: on_shm.g1.call("hello")["uptime_ms"] > 3000, "some time passes")
+            begun = on_shm.g1.call("hello")["uptime_ms"]
+            wait_until(lambda: on_shm.g1.call("hello")["uptime_ms"] > begun + 2000, "time passes")
             assert on_shm.g1.cpu_s() + on_shm.g2.cpu_s() - before < 0.5
             assert on_shm.g1.link()["kicks_sent"] - kicks < 50
             client.go_on()
@@ -139,12 +140,16 @@ def test_ways_to_wait(on_shm: Pair, wait: str) -> None:
     code = f"""
 one = end(4, 6000)
 for number in range(1000): one.sendall(b"%08d" % number); assert one.recv(8) == b"%08d" % number
+say("ready"); os.read(0, 1)
 for number in range(50): one.sendall(b"%08d" % number); {wait}; assert one.recv(8)
 say("done")
 """
     with program(on_shm.g2, PONG) as server:
         assert server.line() == "listening"
         with program(on_shm.g1, code) as client:
+            assert client.line() == "ready"
+            await_direct(on_shm.g1)
+            client.tell()
             assert client.line() == "done"
 
 
