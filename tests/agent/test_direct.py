@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 from collections.abc import Iterator
 
@@ -205,3 +206,23 @@ except OSError as error: say(error.strerror)
             on_shm.g1.process.kill()
             on_shm.g1.process.wait()
             assert client.line() in ("b''", "Connection reset by peer")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_another_user_sees_no_region(on_shm: Pair) -> None:
+    """A region shows every stream of its grant: another user's program gets no end of a ring."""
+    on_shm.folder.chmod(0o755)
+    code = """
+os.setuid(65534)
+try: listener(80)
+except OSError as error: say(error.strerror)
+one = end(4, 6000)
+for number in range(1000): one.sendall(b"%08d" % number); assert one.recv(8) == b"%08d" % number
+say("done"); sys.stdin.read()
+"""
+    with program(on_shm.g2, PONG) as server:
+        assert server.line() == "listening"
+        with program(on_shm.g1, code) as client:
+            assert (client.line(), client.line()) == ("Permission denied", "done")
+            assert [stream["direct"] for stream in on_shm.g1.streams()] == [False]
+            await_direct(on_shm.g2)
