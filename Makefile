@@ -6,6 +6,9 @@
 PARTS := run
 test check bench setup model soak: PARTS := run test
 
+# What boots no guest runs on several processors; tests/conftest.py keeps the rest apart.
+SIDE_BY_SIDE := --numprocesses=logical --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
+
 .PHONY: help
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -17,11 +20,11 @@ demo: agent venv ## two hosts, two guests, streams, a migration there and back, 
 
 .PHONY: test
 test: agent venv ## every test, real guests and migrations included
-	@.venv/bin/pytest $(ARGS)
+	@.venv/bin/pytest $(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: check
 check: agent venv ## style and unit tests only: fast
-	@.venv/bin/pytest tests/style tests/unit $(ARGS)
+	@.venv/bin/pytest $(SIDE_BY_SIDE) tests/style tests/unit $(ARGS)
 
 .PHONY: bench
 bench: agent venv ## measure, and print the figures

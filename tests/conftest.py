@@ -1,16 +1,18 @@
-"""What holds for every test: the order, the markers that follow from the folder, and honesty
-about the leg that an ordinary user runs."""
+"""What holds for every test: the order, the markers that follow from the folder, who may run side
+by side, and honesty about the leg that an ordinary user runs."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 TESTS = Path(__file__).parent
-ORDER = ("style", "unit", "browser", "agent", "contract", "model", "lab", "perf")
+ORDER = ("style", "unit", "model", "agent", "browser", "lab", "perf")
 MARKED_FOLDERS = ("lab", "perf")
 ORDINARY_USER = "TESTBED_ORDINARY_USER"
 DISKS = "TESTBED_DISKS"
@@ -29,11 +31,39 @@ def rank(item: pytest.Item) -> int:
     return ORDER.index(folder) if folder in ORDER else len(ORDER)
 
 
+def needs_the_machine(item: pytest.Item) -> bool:
+    """Whether this test has guests, or measures: nothing else may run beside it."""
+    return folder_of(item) in MARKED_FOLDERS
+
+
+def group_of(item: pytest.Item) -> str:
+    """The tests that one worker of pytest-xdist runs, one after the other."""
+    return "guests" if needs_the_machine(item) else item.path.name
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if folder_of(item) in MARKED_FOLDERS:
+        item.add_marker(pytest.mark.xdist_group(group_of(item)))
+        if needs_the_machine(item):
             item.add_marker(folder_of(item))
     items.sort(key=rank)
+
+
+@contextlib.contextmanager
+def place_on_the_machine(*, alone: bool) -> Iterator[None]:
+    """Wait for it: beside others, or when all of them have ended."""
+    descriptor = os.open(TESTS, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # a test's time limit begins after the wait
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    with place_on_the_machine(alone=needs_the_machine(item)):
+        return (yield)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
