@@ -51,7 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @contextlib.contextmanager
 def place_on_the_machine(*, alone: bool) -> Iterator[None]:
-    """Wait for it: beside others, or when all of them have ended."""
+    """Wait for it: beside other workers' tests, or when all of them have ended."""
     descriptor = os.open(TESTS, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
@@ -62,6 +62,8 @@ def place_on_the_machine(*, alone: bool) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # a test's time limit begins after the wait
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    if not hasattr(item.config, "workerinput"):  # no worker of pytest-xdist: nothing is beside it
+        return (yield)
     with place_on_the_machine(alone=needs_the_machine(item)):
         return (yield)
 
