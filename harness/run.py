@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -13,6 +16,7 @@ from harness.errors import CommandFailed, DeadlineExceeded, TestbedError
 PIPE = subprocess.PIPE
 DEVNULL = subprocess.DEVNULL
 Process = subprocess.Popen[bytes]
+RAISING = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
 
 
 @dataclass(frozen=True)
@@ -73,17 +77,50 @@ def spawn(
     pass_fds: Sequence[int] = (),
     new_session: bool = False,
 ) -> Process:
-    """Start a program and hand it to the caller, who ends it with `terminate`."""
-    return subprocess.Popen(
-        list(argv),
-        env=None if env is None else dict(env),
-        cwd=cwd,
-        stdin=stdin,
-        stdout=stdout,
-        stderr=stderr,
-        pass_fds=tuple(pass_fds),
-        start_new_session=new_session,
-    )
+    """Start a program and hand it to the caller, who ends it with `terminate`.
+
+    An interruption that comes meanwhile ends it: nobody would know of it.
+    """
+    process = None
+    try:
+        with _signals_held():
+            process = subprocess.Popen(
+                list(argv),
+                env=None if env is None else dict(env),
+                cwd=cwd,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                pass_fds=tuple(pass_fds),
+                start_new_session=new_session,
+            )
+    except BaseException:
+        if process is not None:
+            terminate(process)
+        raise
+    return process
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Signals whose handlers may raise take effect when the block has ended: interrupted between
+    fork and return, Popen has made a process that it gives to nobody.
+    """
+    if threading.current_thread() is not threading.main_thread():  # no handler runs here
+        yield
+        return
+    found = {number: signal.getsignal(number) for number in RAISING}
+    handlers = {number: handler for number, handler in found.items() if callable(handler)}
+    came: list[int] = []
+    for number in handlers:
+        signal.signal(number, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if came:
+        handlers[signal.Signals(came[0])](came[0], None)
 
 
 def terminate(process: Process, within: float = 5.0) -> int:

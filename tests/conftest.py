@@ -25,10 +25,13 @@ def folder_of(item: pytest.Item) -> str:
     return path.parts[0]
 
 
-def rank(item: pytest.Item) -> int:
-    """Cheap tests first: a broken style rule is told before a guest boots."""
+def rank(item: pytest.Item) -> tuple[int, bool]:
+    """Cheap tests first: a broken style rule is told before a guest boots. And what shares one
+    testbed side by side: it comes up once.
+    """
     folder = folder_of(item)
-    return ORDER.index(folder) if folder in ORDER else len(ORDER)
+    shared = "lasting" in getattr(item, "fixturenames", ())
+    return ORDER.index(folder) if folder in ORDER else len(ORDER), shared
 
 
 def needs_the_machine(item: pytest.Item) -> bool:
@@ -41,6 +44,7 @@ def group_of(item: pytest.Item) -> str:
     return "guests" if needs_the_machine(item) else item.path.name
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         item.add_marker(pytest.mark.xdist_group(group_of(item)))

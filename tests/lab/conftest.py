@@ -41,9 +41,9 @@ def ordinary(ordinary_user: str) -> Iterator[User]:
     shutil.rmtree(home, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
-    """A testbed that stays up for the tests of one module."""
+    """A testbed that stays up for the tests of several modules, which come last."""
     home = tmp_path_factory.mktemp("lasting")
     config.cache_dir().mkdir(parents=True, exist_ok=True)
     _shared_cache(home)
