@@ -38,8 +38,8 @@ class Channel:
 
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(str(path))  # blocking: it waits its turn where the backlog is full
         self._socket.settimeout(PATIENCE_S)
-        self._socket.connect(str(path))
         self._lines = self._socket.makefile("rb")
         self._next_id = 0
         self.events: list[dict[str, Any]] = []
