@@ -129,6 +129,7 @@ class Move:
             total_ms=total_ms,
             call_ms=self.result.call_ms,
             downtime_ms=self.result.downtime_ms,
+            downtime_qemu_ms=self.result.qemu_downtime_ms,
             handover_out_ms=_handing_over(self.left),
             handover_back_ms=_handing_over(self.met),
             detach_ms=detach_ms,

@@ -31,7 +31,10 @@ class Handover(Record):
 
 
 class Migration(Record):
-    """One move of a guest. `own_ms` is all but libvirt's call and the (un)plugging."""
+    """One move of a guest. `own_ms` is all but libvirt's call and the (un)plugging.
+
+    `downtime_ms` is libvirt's figure; QEMU's own is None where QEMU was gone before it was asked.
+    """
 
     guest: str
     source: str
@@ -39,6 +42,7 @@ class Migration(Record):
     total_ms: float
     call_ms: float
     downtime_ms: float
+    downtime_qemu_ms: float | None = None
     handover_out_ms: float
     handover_back_ms: float
     detach_ms: float

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import libvirt
+import libvirt_qemu
 
 from harness import clock
 from harness.errors import DeadlineExceeded, TestbedError
 from harness.virt import loop
 
 KEEPALIVE_SECONDS, KEEPALIVE_COUNT = 5, 4
+QEMU_MIGRATION = "qemu-migration"
 
 
 @dataclass(frozen=True)
 class DomainEvent:
-    """Something libvirt said about a domain: kind is lifecycle, device-removed, job-completed…"""
+    """Something libvirt said about a domain: kind is lifecycle, device-removed, job-completed…
+
+    `QEMU_MIGRATION` is QEMU's own word, its detail the state of the migration.
+    """
 
     domain: str
     kind: str
@@ -49,6 +55,7 @@ class Connection:
         self._events: list[DomainEvent] = []
         self._arrived = threading.Condition()
         self._listeners = self._listen()
+        self._qemu_listener = self._listen_to_qemu()
 
     def _listen(self) -> list[int]:
         def register(event_id: int, callback: Callable[..., None]) -> int:
@@ -70,6 +77,12 @@ class Connection:
                 lambda _c, dom, stats, _o: self._record(dom, "job-completed", dict(stats)),
             ),
         ]
+
+    def _listen_to_qemu(self) -> int:
+        def told(_c: Any, domain: Any, _e: str, _s: int, _us: int, said: str, _o: Any) -> None:
+            self._record(domain, QEMU_MIGRATION, json.loads(said or "{}").get("status"))
+
+        return int(libvirt_qemu.qemuMonitorEventRegister(self.raw, None, "MIGRATION", told, None))
 
     def _record(self, domain: Any, kind: str, detail: Any) -> None:
         with self._arrived:
@@ -113,6 +126,7 @@ class Connection:
         try:
             for listener in self._listeners:
                 self.raw.domainEventDeregisterAny(listener)
+            libvirt_qemu.qemuMonitorEventDeregister(self.raw, self._qemu_listener)
             self.raw.close()
         except libvirt.libvirtError:
             return

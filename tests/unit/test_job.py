@@ -10,6 +10,7 @@ from typing import Any
 import libvirt
 import pytest
 
+from harness import clock
 from harness.errors import DeadlineExceeded, TestbedError
 from harness.model.migration_mode import MODES, PRECOPY, MigrationMode
 from harness.virt.job import MigrationFailed, MigrationJob, flags, parameters
@@ -27,7 +28,7 @@ class Connection:
     def mark(self) -> int:
         return 0
 
-    def await_event(self, *_: Any, within: float) -> Any:
+    def await_event(self, *_: Any, within: float, detail: Any = None) -> Any:
         if self.stats is None:
             raise DeadlineExceeded("no event")
         return SimpleNamespace(detail=self.stats)
@@ -38,10 +39,14 @@ def job(
     source: Connection,
     destination: Connection | None = None,
     mode: MigrationMode = PRECOPY,
+    monitor: Callable[[str], dict[str, Any]] | None = None,
     **raw: Any,
 ) -> MigrationJob:
     domain: Any = SimpleNamespace(
-        name="g1", connection=source, raw=SimpleNamespace(migrateToURI3=migrate, **raw)
+        name="g1",
+        connection=source,
+        raw=SimpleNamespace(migrateToURI3=migrate, **raw),
+        monitor=monitor or (lambda _: {}),
     )
     there: Any = destination or Connection()
     return MigrationJob(domain, there, mode).start()
@@ -64,6 +69,28 @@ def test_a_migration_without_figures_is_one_all_the_same() -> None:
 
     result = job(lambda *_: None, Connection(), Connection(completed=no_stats)).result()
     assert (result.total_ms, result.downtime_ms) == (0.0, 0.0)
+
+
+def test_qemus_own_figure_is_asked_for_while_it_lives() -> None:
+    told = threading.Event()
+
+    def monitor(command: str) -> dict[str, Any]:
+        assert command == "query-migrate"
+        told.set()
+        return {"status": "completed", "downtime": 25}
+
+    running = job(lambda *_: told.wait(10), Connection({"downtime": 30}), monitor=monitor)
+    clock.wait_until(lambda: running.own_downtime.ms, within=10, what="QEMU's figure")
+    result = running.result()
+    assert (result.downtime_ms, result.qemu_downtime_ms) == (30.0, 25.0)
+
+
+def test_a_qemu_that_was_gone_before_it_could_be_asked_costs_the_figure_only() -> None:
+    def gone(_: str) -> dict[str, Any]:
+        raise TestbedError("no domain with matching name")
+
+    result = job(lambda *_: None, Connection({"downtime": 30}), monitor=gone).result()
+    assert (result.downtime_ms, result.qemu_downtime_ms) == (30.0, None)
 
 
 @pytest.mark.parametrize("error", [libvirt.libvirtError("refused"), ValueError("refused")])
