@@ -142,6 +142,49 @@ def test_one_changed_bit_of_the_disk_is_seen(load: Path, tmp_path: Path) -> None
     assert (found["disk_bad"], found["disk_bad_page"], found["ram_bad"]) == (1, 20, 0)
 
 
+def memory_of(process: run.Process) -> Iterator[tuple[int, bytes]]:
+    """The writable stretches of a program's memory: where each begins, and its bytes."""
+    with Path(f"/proc/{process.pid}/mem").open("rb") as memory:
+        for line in Path(f"/proc/{process.pid}/maps").read_text().splitlines():
+            span, rights, *_ = line.split()
+            begin, end = (int(place, 16) for place in span.split("-"))
+            if rights.startswith("rw") and end - begin < 1 << 30:
+                memory.seek(begin)
+                yield begin, memory.read(end - begin)
+
+
+def test_one_changed_bit_of_memory_is_seen(load: Path, tmp_path: Path) -> None:
+    """A twin's disk holds what the memory of this one does: so it is found there."""
+    seed, twin = 7, 2**64 - 1 - 7
+    where, disk = tmp_path / "twin", tmp_path / "disk"
+    sizes = ["--ram", 0, "--disk", 64 * PAGE, "--file", disk]
+    with started(load, "pages", "--socket", where, "--seed", twin, *sizes):
+        await_file(where)
+    page = disk.read_bytes()[9 * PAGE : 10 * PAGE]
+    where = tmp_path / "p"
+    argv = ["pages", "--socket", where, "--seed", seed, "--ram", 64 * PAGE]
+    with started(load, *argv) as process:
+        await_file(where)
+        assert ask(load, tmp_path)["ram_bad"] == 0
+        [at] = [begin + found.find(page) for begin, found in memory_of(process) if page in found]
+        with Path(f"/proc/{process.pid}/mem").open("r+b") as memory:
+            memory.seek(at + 17)
+            memory.write(bytes([page[17] ^ 1]))
+        found = ask(load, tmp_path)
+        assert run.terminate(process) == 1
+    assert (found["ram_bad"], found["ram_bad_page"], found["disk_bad"]) == (1, 9, 0)
+
+
+def test_what_was_found_is_told_once(load: Path, tmp_path: Path) -> None:
+    """So that one wrong page fails one case, and none behind it."""
+    with patterns(load, tmp_path, dirty=0) as disk:
+        good = disk.read_bytes()
+        disk.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+        assert ask(load, tmp_path)["disk_bad"] == 1
+        disk.write_bytes(good)
+        assert ask(load, tmp_path)["disk_bad"] == 0
+
+
 def test_a_page_that_went_back_in_time_is_seen(load: Path, tmp_path: Path) -> None:
     with patterns(load, tmp_path, dirty=1 << 20) as disk:
         old = disk.read_bytes()

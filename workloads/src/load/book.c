@@ -1,4 +1,4 @@
-/* A page's content is one piece of the pattern, another one for each page and generation, so a
+/* A block's content is one piece of the pattern, another one for each block and generation, so a
  * page that is stale, torn, or another's is told from the right one. Its generation follows from
  * the number of rewrites: there is no table of them that could be damaged like the pages. */
 #include "book.h"
@@ -11,37 +11,47 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { STRIDE = 7919, WORDS = PAGE / PATTERN_WORD };
+enum { STRIDE = 7919, BLOCK_MAX = 64 * 1024 };
 
 static uint64_t divisor(uint64_t a, uint64_t b)
 {
     return b ? divisor(b, a % b) : a;
 }
 
-static uint64_t generation(const struct book *book, size_t page)
+static size_t block_bytes(const struct book *book)
 {
-    uint64_t turn = book->turn[page];
-    return book->written > turn ? (book->written - turn - 1) / book->pages + 1 : 0;
+    return book->block_pages * PAGE;
 }
 
-static uint64_t place(const struct book *book, size_t page, uint64_t gen)
+static uint64_t generation(const struct book *book, size_t block)
 {
-    return (gen * book->pages + page) * WORDS;
+    uint64_t turn = book->turn[block];
+    return book->written > turn ? (book->written - turn - 1) / book->blocks + 1 : 0;
 }
 
-static uint8_t *room(struct book *book, size_t page)
+/* Where in the pattern the content of a block begins, in bytes. */
+static uint64_t place(const struct book *book, size_t block, uint64_t gen)
 {
-    return book->memory ? book->memory + page * PAGE : book->page;
+    return (gen * book->blocks + block) * block_bytes(book);
 }
 
-static bool load_page(struct book *book, size_t page)
+static uint8_t *room(struct book *book, size_t block)
 {
-    return book->memory || pread(book->fd, book->page, PAGE, (off_t)(page * PAGE)) == PAGE;
+    return book->memory ? book->memory + block * PAGE : book->buffer;
 }
 
-static bool store_page(struct book *book, size_t page)
+static bool load_block(struct book *book, size_t block)
 {
-    return book->memory || pwrite(book->fd, book->page, PAGE, (off_t)(page * PAGE)) == PAGE;
+    ssize_t bytes = (ssize_t)block_bytes(book);
+    return book->memory ||
+           pread(book->fd, book->buffer, (size_t)bytes, (off_t)block * bytes) == bytes;
+}
+
+static bool store_block(struct book *book, size_t block)
+{
+    ssize_t bytes = (ssize_t)block_bytes(book);
+    return book->memory ||
+           pwrite(book->fd, book->buffer, (size_t)bytes, (off_t)block * bytes) == bytes;
 }
 
 static void note(struct book *book, size_t page, bool right)
@@ -50,19 +60,23 @@ static void note(struct book *book, size_t page, bool right)
         book->bad_page = page;
 }
 
-static void check(struct book *book, size_t page)
+static void check(struct book *book, size_t block)
 {
-    uint64_t offset = place(book, page, generation(book, page)) * PATTERN_WORD;
-    bool right =
-        load_page(book, page) && pattern_match(room(book, page), PAGE, book->start, offset) == PAGE;
-    note(book, page, right);
+    bool loaded = load_block(book, block);
+    uint64_t offset = place(book, block, generation(book, block));
+    for (size_t n = 0; n < book->block_pages; n++) {
+        const uint8_t *page = room(book, block) + n * PAGE;
+        bool right = loaded && pattern_match(page, PAGE, book->start, offset + n * PAGE) == PAGE;
+        note(book, block * book->block_pages + n, right);
+    }
 }
 
-static void write_page(struct book *book, size_t page, uint64_t gen)
+static void write_block(struct book *book, size_t block, uint64_t gen)
 {
-    pattern_fill(room(book, page), WORDS, book->start, place(book, page, gen));
-    if (!store_page(book, page))
-        note(book, page, false);
+    size_t words = block_bytes(book) / PATTERN_WORD;
+    pattern_fill(room(book, block), words, book->start, place(book, block, gen) / PATTERN_WORD);
+    if (!store_block(book, block))
+        note(book, block * book->block_pages, false);
 }
 
 /* A disk is read past the cache of the guest, where it can be: what is checked is what it holds. */
@@ -74,14 +88,24 @@ static int open_file(const char *file)
     return fd;
 }
 
-static int get_pages(struct book *book, const char *file)
+/* The largest that divides the whole, up to a limit: for a disk few large requests are cheap. */
+static size_t pages_of_a_block(size_t pages)
 {
-    size_t bytes = book->pages * PAGE;
+    size_t most = BLOCK_MAX / PAGE;
+    while (pages % most)
+        most /= 2;
+    return most;
+}
+
+static int get_room(struct book *book, const char *file)
+{
     if (file) {
         book->fd = open_file(file);
-        return book->fd < 0 ? errno : posix_memalign((void **)&book->page, PAGE, PAGE);
+        return book->fd < 0 ? errno
+                            : posix_memalign((void **)&book->buffer, PAGE, block_bytes(book));
     }
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *memory =
+        mmap(NULL, book->blocks * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         return errno;
     book->memory = memory;
@@ -90,46 +114,48 @@ static int get_pages(struct book *book, const char *file)
 
 int book_init(struct book *book, const char *file, size_t bytes, uint64_t seed)
 {
-    *book = (struct book){
-        .fd = -1, .pages = bytes / PAGE, .start = pattern_start(seed), .stride = STRIDE};
-    if (!book->pages)
+    size_t pages = bytes / PAGE;
+    *book = (struct book){.fd = -1, .start = pattern_start(seed), .stride = STRIDE};
+    if (!pages)
         return 0;
-    int error = get_pages(book, file);
+    book->block_pages = file ? pages_of_a_block(pages) : 1;
+    book->blocks = pages / book->block_pages;
+    int error = get_room(book, file);
     if (error)
         return error;
-    book->turn = calloc(book->pages, sizeof *book->turn);
+    book->turn = calloc(book->blocks, sizeof *book->turn);
     if (!book->turn)
         return ENOMEM;
-    while (divisor(book->stride, book->pages) != 1)
+    while (divisor(book->stride, book->blocks) != 1)
         book->stride++;
-    for (size_t k = 0; k < book->pages; k++)
-        book->turn[k * book->stride % book->pages] = (uint32_t)k;
-    for (size_t page = 0; page < book->pages; page++)
-        write_page(book, page, 0);
+    for (size_t k = 0; k < book->blocks; k++)
+        book->turn[k * book->stride % book->blocks] = (uint32_t)k;
+    for (size_t block = 0; block < book->blocks; block++)
+        write_block(book, block, 0);
     return book->bad ? EIO : 0;
 }
 
 void book_deinit(struct book *book)
 {
     if (book->memory)
-        munmap(book->memory, book->pages * PAGE);
+        munmap(book->memory, book->blocks * PAGE);
     if (book->fd >= 0)
         close(book->fd);
-    free(book->page);
+    free(book->buffer);
     free(book->turn);
 }
 
 void book_rewrite(struct book *book)
 {
-    size_t page = book->written * book->stride % book->pages;
-    check(book, page);
+    size_t block = book->written * book->stride % book->blocks;
+    check(book, block);
     book->written++;
-    write_page(book, page, generation(book, page));
+    write_block(book, block, generation(book, block));
 }
 
 uint64_t book_check(struct book *book)
 {
-    for (size_t page = 0; page < book->pages; page++)
-        check(book, page);
-    return book->pages * PAGE;
+    for (size_t block = 0; block < book->blocks; block++)
+        check(book, block);
+    return book->blocks * block_bytes(book);
 }

@@ -7,15 +7,16 @@
 
 enum { PAGE = 4096 };
 
+/* Memory is written page by page, a file in blocks of several pages. */
 struct book {
     uint8_t *memory; /* the pages, or NULL when they are in a file */
     int fd;
-    uint8_t *page; /* one page, aligned as a disk wants it; for files */
-    size_t pages;
+    uint8_t *buffer; /* one block, aligned as a disk wants it; for files */
+    size_t block_pages, blocks;
     uint64_t start;
-    uint64_t stride;   /* the k-th rewrite is of page k * stride modulo pages */
-    uint32_t *turn;    /* per page: the k that comes to it first */
-    uint64_t written;  /* rewrites so far: what each page must hold follows from this alone */
+    uint64_t stride;   /* the k-th rewrite is of block k * stride modulo blocks */
+    uint32_t *turn;    /* per block: the k that comes to it first */
+    uint64_t written;  /* rewrites so far: what each block must hold follows from this alone */
     uint64_t bad;      /* pages that did not hold it */
     uint64_t bad_page; /* the first of them */
 };
@@ -25,8 +26,8 @@ struct book {
 int book_init(struct book *book, const char *file, size_t bytes, uint64_t seed);
 void book_deinit(struct book *book);
 
-/* Checks the page whose turn it is and writes its next content. */
+/* Checks the block whose turn it is and writes its next content. */
 void book_rewrite(struct book *book);
 
-/* Checks every page. Returns how many bytes that were. */
+/* Checks every block. Returns how many bytes that were. */
 uint64_t book_check(struct book *book);

@@ -20,7 +20,7 @@ struct burden {
     uint64_t pages_per_second;
     uint64_t since_ns, done; /* the rate is kept from here on; a backlog is forgotten */
     uint64_t behind;         /* pages that were due and forgotten */
-    uint64_t rewritten_ns;
+    bool wrong;              /* a page was, at some time */
 };
 
 /* Rewrites what is due. A guest that was paused, or is too slow, does not catch up for ever. */
@@ -34,28 +34,40 @@ static void keep_rate(struct burden *b)
         b->done = due - most;
     }
     for (; b->done < due; b->done++) {
-        if (b->ram.pages)
+        if (b->ram.blocks)
             book_rewrite(&b->ram);
-        if (b->disk.pages)
+        if (b->disk.blocks && b->done % b->disk.block_pages == 0)
             book_rewrite(&b->disk);
     }
-    b->rewritten_ns = now_ns;
+}
+
+/* What was found is told once: a page that is still wrong is found again. */
+static void forget_findings(struct burden *b)
+{
+    b->wrong |= b->ram.bad || b->disk.bad;
+    b->ram.bad = b->disk.bad = 0;
+}
+
+static uint64_t rewritten(const struct book *book)
+{
+    return book->written * book->block_pages * PAGE;
 }
 
 static void answer(struct burden *b, int fd)
 {
     char text[ANSWER_MAX];
-    uint64_t ram = b->ram.pages ? book_check(&b->ram) : 0;
-    uint64_t disk = b->disk.pages ? book_check(&b->disk) : 0;
+    uint64_t ram = b->ram.blocks ? book_check(&b->ram) : 0;
+    uint64_t disk = b->disk.blocks ? book_check(&b->disk) : 0;
     int length = snprintf(
         text, sizeof text,
         "{\"ram_checked\": %" PRIu64 ", \"ram_bad\": %" PRIu64 ", \"ram_bad_page\": %" PRIu64
         ", \"disk_checked\": %" PRIu64 ", \"disk_bad\": %" PRIu64 ", \"disk_bad_page\": %" PRIu64
         ", \"rewritten\": %" PRIu64 ", \"behind\": %" PRIu64 ", \"monotonic_ns\": %" PRIu64 "}\n",
         ram, b->ram.bad, b->ram.bad_page, disk, b->disk.bad, b->disk.bad_page,
-        (b->ram.pages ? b->ram.written : b->disk.written) * PAGE, b->behind * PAGE, clock_ns());
+        rewritten(&b->ram) + rewritten(&b->disk), b->behind * PAGE, clock_ns());
     if (send(fd, text, (size_t)length, MSG_NOSIGNAL) != length)
         complain(BROKEN, "cannot answer", "pages", strerror(errno));
+    forget_findings(b);
 }
 
 static void run(struct burden *b, int listener)
@@ -102,9 +114,10 @@ enum exit_code pages(char **arguments)
     catch_stop();
     run(&b, listener);
     unlink(path);
+    forget_findings(&b);
     book_deinit(&b.ram);
     book_deinit(&b.disk);
-    return b.ram.bad || b.disk.bad ? WRONG : CLEAN;
+    return b.wrong ? WRONG : CLEAN;
 }
 
 enum exit_code ask(char **arguments)
