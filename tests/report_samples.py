@@ -33,6 +33,7 @@ WORKLOADS = (
     ("s4", "slow reader"),
 )
 RATES = {"bulk": 9e6, "request-response": 6e5, "slow reader": 1.5e6}
+AGAIN = {"grants": "", "control": " --control always"}
 STEP_MS = 100.0
 PAUSE_MS = 900.0
 PHASES = (("handover out", 120), ("unplug", 150), ("migrate", 1300), ("plug", 250))
@@ -137,6 +138,7 @@ def case(leg_name: str, index: int, begin: float, verdict: Verdict, chance: Rand
         end_ms=at + 40,
         verdict="refused" if refused else verdict,
         findings=FINDINGS[verdict],
+        said="operation aborted: migration out: canceled by client" if refused else "",
         migrations=(migration(spans, away, down),),
         spans=tuple(spans),
         path_before=before,
@@ -148,7 +150,7 @@ def case(leg_name: str, index: int, begin: float, verdict: Verdict, chance: Rand
         probe_stall_ms=down * chance.uniform(1.2, 2.0),
         ram_checked=64 << 20,
         disk_checked=0,
-        repeat=f"testbed stress smoke --seed 7 --only {leg_name}:{index}",
+        repeat=f"testbed stress smoke --seed 7 --case {index}" + AGAIN[leg_name],
     )
 
 

@@ -37,7 +37,8 @@ class Outcome:
 def judge(spec: CaseSpec, did: Outcome, granted: bool, limits: Limits, repeat: str) -> Case:
     """The case's record."""
     stall_ms, probe_ms = stalls(spec, did.ends)
-    downtimes = [migration.downtime_ms for migration in did.migrations]
+    downtimes = [m.downtime_ms for m in did.migrations if m.downtime_ms]  # 0 is: not told
+    of_qemu = [m.downtime_qemu_ms for m in did.migrations if m.downtime_qemu_ms is not None]
     findings = (
         (str(did.broken),)
         if did.broken
@@ -52,10 +53,12 @@ def judge(spec: CaseSpec, did: Outcome, granted: bool, limits: Limits, repeat: s
         end_ms=round(did.end_ms, 1),
         verdict=_verdict(spec, did, findings),
         findings=findings,
+        said=_said(did),
         migrations=tuple(did.migrations),
         spans=did.spans,
         path_before=did.path_before,
         path_after=did.path_after,
+        downtime_qemu_ms=max(of_qemu, default=None),
         downtime_libvirt_ms=max(downtimes, default=None),
         downtime_client_ms=probe_ms if did.migrations else None,
         longest_stall_ms=stall_ms,
@@ -64,6 +67,11 @@ def judge(spec: CaseSpec, did: Outcome, granted: bool, limits: Limits, repeat: s
         disk_checked=sum(found.disk_checked for found in _patterns(did)),
         repeat=repeat,
     )
+
+
+def _said(did: Outcome) -> str:
+    """Why nobody moved, in libvirt's words."""
+    return (did.error.why or did.error.what) if isinstance(did.error, MigrationFailed) else ""
 
 
 def _patterns(did: Outcome) -> list[Patterns]:

@@ -1,4 +1,4 @@
-"""From hosts that answer SSH to a result on disk, whatever happens in between."""
+"""A stress run from hosts that answer SSH to a result on disk."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import product, takewhile
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +14,20 @@ import libvirt
 
 from harness import clock
 from harness.campaign import verdict
-from harness.campaign.leg import Kind, LegRun
-from harness.errors import TestbedError
-from harness.events import EventLog
+from harness.campaign.attribution import attribution
+from harness.campaign.control import without_grants
+from harness.campaign.leg import Kind, LegRun, Repeat
 from harness.evidence import evidence
+from harness.evidence.runner import JobRunner
 from harness.evidence.versions import versions
+from harness.guests.guest import Guest
 from harness.hosts import certificates
-from harness.hosts.ssh import SshHost
-from harness.images.image import Image
 from harness.model.campaign import Campaign
 from harness.model.campaign_plan import CaseSpec, case_at, cases, plan
-from harness.model.campaign_result import CampaignResult
-from harness.testbed.apply import apply, ask_emulators, boot, find_parts
-from harness.testbed.record import TestbedRecord
+from harness.model.campaign_result import CampaignResult, Leg
+from harness.testbed.apply import apply
+from harness.testbed.makings import Makings
 from harness.testbed.testbed import Testbed
-from harness.virt.domain import Domain
 
 
 def worth_keeping(name: str, fields: dict[str, Any]) -> bool:
@@ -41,7 +40,7 @@ def worth_keeping(name: str, fields: dict[str, Any]) -> bool:
 class RunSpec:
     """What to run. `only` are the numbers of the cases to run; None: all of them.
 
-    `command` runs the same campaign again; a case's number can be added to it.
+    `command` runs all of it again; `repeat` runs a case again, once its number is added.
     """
 
     campaign: Campaign
@@ -50,67 +49,50 @@ class RunSpec:
     run_id: str
     folder: Path
     command: str
+    repeat: str
     commit: str
 
 
-class Runner:
-    """One stress run: bring up, run the legs, collect the evidence, write the result."""
+class Runner(JobRunner[CampaignResult]):
+    """One stress run: a leg with the campaign's grants, and one without them as the control."""
 
-    def __init__(
-        self,
-        record: TestbedRecord,
-        hosts: Sequence[SshHost],
-        image: Image,
-        spec: RunSpec,
-        events: EventLog,
-    ) -> None:
-        self.record, self.hosts, self.image = record, hosts, image
-        self.spec, self.events = spec, events
-        self.findings: list[str] = []
-        self.versions: dict[str, str] = {}
+    def __init__(self, makings: Makings, spec: RunSpec) -> None:
+        super().__init__(makings, spec.folder)
+        self.spec = spec
         self.legs: list[LegRun] = []
         self._done: dict[int, CaseSpec] = {}
-        self._began, self._begun = clock.utc().isoformat(timespec="seconds"), clock.now()
+        self._date = clock.utc().isoformat(timespec="seconds")
 
-    def run(self) -> CampaignResult:
-        """Run it. Raises TestbedError when the testbed broke; the result then says so."""
-        try:
-            self._bring_up_and_work()
-        except KeyboardInterrupt as stopped:
-            self.findings.append(str(stopped) or "interrupted")
-            raise
-        except Exception as error:
-            self.findings.append(str(error))
-            raise
-        finally:
-            result = self._conclude()
-        return result
-
-    def _bring_up_and_work(self) -> None:
-        testbed = apply(self.record, self.hosts, self.image, self.events, self._certificates())
+    def work(self) -> None:
+        """Bring up, and run the legs."""
+        made = self.makings
+        testbed = apply(self.record, made.hosts, made.image, self.events, self._certificates())
         self.record, self.versions = testbed.record, versions(testbed)
         self._run_leg(testbed, "grants", self._noted(self._cases()))
         wanted = self._for_control()
         if wanted:
-            self._run_leg(self._without_grants(testbed), "control", wanted)
+            self.gather(self.folder / "grants")  # before the guests that know of it are gone
+            self._run_leg(without_grants(testbed, made), "control", wanted)
 
     def _certificates(self) -> dict[str, str]:
         """The variable of the play that brings certificates to the hosts, if any are needed."""
         if not self.spec.campaign.uses_tls:
             return {}
         folder = self.record.folder / "certificates"
-        certificates.make(folder, {host.name: host.address for host in self.hosts})
+        certificates.make(folder, {host.name: host.address for host in self.makings.hosts})
         return {"certificates": str(folder)}
 
     def _run_leg(self, testbed: Testbed, kind: Kind, specs: Iterable[CaseSpec]) -> None:
-        leg = LegRun(testbed, kind, self.spec.campaign, self.spec.seed, self._repeat)
+        leg = LegRun(testbed, kind, self.spec.campaign, self.spec.seed, self._repeat(kind))
         self.legs.append(leg)
         with self.events.span("leg", leg=kind):
             leg.run(specs)
             leg.stop()
 
-    def _repeat(self, case: CaseSpec) -> str:
-        return f"{self.spec.command} --case {case.index}"
+    def _repeat(self, kind: Kind) -> Repeat:
+        """How a case of that leg is run again: the control's only comes behind the other."""
+        more = " --control always" if kind == "control" else ""
+        return lambda case: f"{self.spec.repeat} --case {case.index}{more}"
 
     def _cases(self) -> Iterator[CaseSpec]:
         campaign, seed = self.spec.campaign, self.spec.seed
@@ -137,65 +119,43 @@ class Runner:
             if not spec.mode.with_region and (control is True or (control and index in failed))
         ]
 
-    def _without_grants(self, testbed: Testbed) -> Testbed:
-        """The same hosts with fresh guests that share nothing."""
-        names, folder = list(testbed.guests), self.spec.folder / "grants"
-        evidence.collect((), list(testbed.guests.values()), folder, self.events)
-        with self.events.span("control.boot"):
-            for grant in testbed.grants:
-                with suppress(TestbedError):
-                    if grant.plugged:
-                        grant.part()
-                grant.tidy()
-            for guest in testbed.guests.values():
-                guest.drop_agent()
-            for place, name in product(testbed.places.values(), names):
-                if (domain := Domain.find(place.connection, name)) is not None:
-                    domain.destroy()
-            topology = testbed.record.topology.model_copy(update={"grants": ()})
-            record = testbed.record.model_copy(update={"topology": topology})
-            made = find_parts(record, self.image, self.events)
-            emulators = ask_emulators(topology, self.hosts)
-            guests = boot(record, testbed.places, made, emulators, self.events)
-        return Testbed(record, testbed.places, guests, self.events)
+    def guests(self) -> Sequence[Guest]:
+        """Those of the leg that ran last."""
+        return list(self.legs[-1].testbed.guests.values()) if self.legs else ()
 
-    def _conclude(self) -> CampaignResult:
-        """Evidence and result; what cannot be had any more is said, and hides no error."""
-        testbed = self.legs[-1].testbed if self.legs else None
-        guests = list(testbed.guests.values()) if testbed else []
-        evidence.collect(self.hosts, guests, self.spec.folder, self.events)
-        consoles = evidence.consoles(tuple(self.record.topology.guests), self.spec.folder)
-        result = self._result(consoles)
-        evidence.write_result(result, self.spec.folder)
-        if testbed:
+    def let_go(self) -> None:
+        """Close the connections."""
+        if self.legs:
             with suppress(libvirt.libvirtError):
-                testbed.close()
-        return result
+                self.legs[-1].testbed.close()
 
-    def _result(self, consoles: dict[str, str]) -> CampaignResult:
+    def result(self, consoles: dict[str, str]) -> CampaignResult:
+        """The campaign's result."""
         legs, spec = tuple(leg.result() for leg in self.legs), self.spec
-        judged = (
-            [*self.findings, *verdict.damage(legs)]
-            if self.findings
-            else [
-                *verdict.findings(legs, spec.campaign.limits),
-                *evidence.console_findings(consoles),
-            ]
-        )
+        findings = self._findings(legs, consoles)
         return CampaignResult(
             campaign=spec.campaign.name,
             command=spec.command,
             run_id=spec.run_id,
             seed=spec.seed,
             commit=spec.commit,
-            began=self._began,
-            seconds=round(clock.now() - self._begun, 1),
-            verdict="fail" if judged else "pass",
-            findings=tuple(judged),
-            attribution=verdict.attribution(legs),
+            began=self._date,
+            seconds=self.seconds(),
+            verdict="fail" if findings else "pass",
+            findings=findings,
+            attribution=attribution(legs),
             accelerator=self.record.accelerator or "none",
             versions=self.versions,
             environment={"cores": str(os.cpu_count()), "testbed": self.record.testbed_id},
             figures=verdict.figures(legs),
             legs=legs,
         )
+
+    def _findings(self, legs: Sequence[Leg], consoles: dict[str, str]) -> tuple[str, ...]:
+        """Of a run that ended early only what was wrong with bytes that did arrive."""
+        crashed = map(str, self.crashes)
+        if self.findings:
+            return (*self.findings, *crashed, *verdict.damage(legs))
+        limits = self.spec.campaign.limits
+        said = evidence.console_findings(consoles)
+        return (*crashed, *verdict.findings(legs, limits), *said)

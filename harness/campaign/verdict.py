@@ -1,4 +1,4 @@
-"""From the legs to the run's verdict, its figures, and whose a failure is: pure."""
+"""From the legs to the run's verdict and its figures: pure."""
 
 from __future__ import annotations
 
@@ -46,26 +46,6 @@ def damage(legs: Sequence[Leg]) -> list[str]:
     ]
 
 
-def attribution(legs: Sequence[Leg]) -> str:
-    """Whose a failure is: the same cases were run with our sockets and without them."""
-    bad = {leg.name: _bad(leg) for leg in legs}
-    if not any(bad.values()):
-        return ""
-    if "control" not in bad:
-        return "nobody knows whose: nothing was run without grants; `control: true` does that"
-    if not bad["control"]:
-        return (
-            "ours: it failed with grants and did not without them, so neither QEMU, libvirt, the "
-            "kernels nor the guests' network are to blame"
-        )
-    if not bad.get("grants"):
-        return "not ours: it failed without grants only, where QEMU and the kernels are alone"
-    return (
-        "not ours alone: without grants, where QEMU, libvirt and the kernels are alone, "
-        f"{bad['control']} things failed, too; with grants {bad['grants']}"
-    )
-
-
 def figures(legs: Sequence[Leg]) -> dict[str, float]:
     """What is compared from run to run: of each leg, times in milliseconds."""
     found: dict[str, float] = {}
@@ -89,10 +69,6 @@ def _distribution(name: str, values: Sequence[float]) -> dict[str, float]:
     p99 = quantiles(values, n=100)[98] if len(values) > 1 else values[0]
     parts = {"p50": median(values), "p99": min(p99, max(values)), "max": max(values)}
     return {f"{name}.{part}": round(value, 1) for part, value in parts.items()}
-
-
-def _bad(leg: Leg) -> int:
-    return len(failed(leg)) + sum(not stream.clean for stream in leg.streams)
 
 
 def _lost(s: Stream) -> str:

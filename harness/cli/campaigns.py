@@ -34,6 +34,11 @@ def read_campaign(wanted: str) -> Campaign:
     return topology_text.parse_as(Campaign, text, wanted)
 
 
+def full_name(wanted: str) -> str:
+    """The same campaign, named so that it is found from any folder."""
+    return wanted if wanted in built_in() else str(Path(wanted).absolute())
+
+
 def _unknown(wanted: str) -> UsageError:
     fix = hint(wanted, built_in(), "names")
     why = "it is neither built in nor a file"

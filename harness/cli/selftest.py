@@ -31,20 +31,20 @@ def selftest() -> int:
     except UsageError as lack:
         raise SubjectFailed(lack.what, where=lack.where, why=lack.why, fix=lack.fix) from None
     mapping = mapping_rate()
-    ended = demo.run_job("selftest", demo.Wishes(seconds=SECONDS))
+    ended = demo.run_job("selftest", demo.Asked(seconds=SECONDS))
     found = list(fitness.figures(ended.summary, mapping))
     console = Console()
     _show(console, found, _accelerator(ended.run.folder))
     for finding in ended.summary.findings:
         console.print(Text(f"✗ {finding}", style="red"), soft_wrap=True)
     console.print(f"evidence: {ended.run.folder}", highlight=False, soft_wrap=True)
-    if ended.error is not None:
-        raise ended.error
+    if ended.ending.error is not None:
+        raise ended.ending.error
     bad = [figure.name for figure in found if not figure.good]
     if bad or ended.summary.verdict != "pass":
         raise SubjectFailed("this machine is not good enough", why=", ".join(bad) or "see above")
     console.print(Text("verdict: good enough", style="bold green"))
-    return ended.code
+    return ended.ending.code
 
 
 def mapping_rate() -> float:

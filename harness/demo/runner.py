@@ -1,106 +1,58 @@
-"""From hosts that answer SSH to a summary on disk, whatever happens in between."""
+"""The main job from hosts that answer SSH to a summary on disk."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness import clock
 from harness.demo import verdict
 from harness.demo.job import Job, JobSpec
-from harness.demo.junit import write_junit
-from harness.errors import TestbedError
-from harness.events import EventLog
 from harness.evidence import evidence
+from harness.evidence.runner import JobRunner
 from harness.evidence.versions import versions
-from harness.hosts.ssh import SshHost
-from harness.images.image import Image
+from harness.guests.guest import Guest
 from harness.model.result import Summary
-from harness.testbed import crashes
 from harness.testbed.apply import apply
-from harness.testbed.crashes import Crash
-from harness.testbed.record import TestbedRecord
+from harness.testbed.makings import Makings
 
 
-class Runner:
-    """One run: bring up, do the job, collect the evidence, write the summary."""
+class Runner(JobRunner[Summary]):
+    """One run of the main job."""
 
-    def __init__(
-        self,
-        record: TestbedRecord,
-        hosts: Sequence[SshHost],
-        image: Image,
-        spec: JobSpec,
-        events: EventLog,
-    ) -> None:
-        self.record, self.hosts, self.image = record, hosts, image
-        self.spec, self.events = spec, events
-        self.findings: list[str] = []
-        self.versions: dict[str, str] = {}
+    def __init__(self, makings: Makings, spec: JobSpec) -> None:
+        super().__init__(makings, spec.folder)
+        self.spec = spec
         self.job: Job | None = None
-        self.crashes: list[Crash] = []
 
-    def run(self) -> Summary:
-        """Run it. Raises TestbedError when the testbed broke, SubjectFailed when a component
-        under test crashed; the summary then says so.
-        """
-        begun, failed = clock.now(), None
-        try:
-            self._bring_up_and_work()
-        except TestbedError as error:
-            self.findings.append(str(error))
-            failed = error
-        except KeyboardInterrupt as stopped:
-            self.findings.append(str(stopped) or "interrupted")
-            raise
-        finally:
-            summary = self._conclude(clock.now() - begun)
-        failed = crashes.blame(self.crashes, self.record.topology.sut, self.spec.folder) or failed
-        if failed is not None:
-            raise failed
-        return summary
-
-    def _bring_up_and_work(self) -> None:
-        testbed = apply(self.record, self.hosts, self.image, self.events)
+    def work(self) -> None:
+        """Bring up, and do the job."""
+        testbed = apply(self.record, self.makings.hosts, self.makings.image, self.events)
         self.record, self.versions = testbed.record, versions(testbed)
         self.job = Job(testbed, self.spec)
         self.job.run()
 
-    def _conclude(self, seconds: float) -> Summary:
-        """Evidence and summary; what cannot be had any more is said, and hides no error."""
-        folder = self.spec.folder
-        guests = list(self.job.testbed.guests.values()) if self.job else []
-        if self.job:
-            evidence.attempt(self.job.judge, "the streams' reports", self.events)
-        evidence.collect(self.hosts, guests, folder, self.events)
-        consoles = evidence.consoles(tuple(self.record.topology.guests), folder)
-        self.crashes = crashes.find(folder, consoles, self.hosts)
-        self.findings += map(str, self.crashes)
-        summary = self._summary(consoles, seconds)
-        evidence.write_result(summary, folder)
-        write_junit(summary, folder)
+    def guests(self) -> Sequence[Guest]:
+        """Those of the job."""
+        return list(self.job.testbed.guests.values()) if self.job else ()
+
+    def let_go(self) -> None:
+        """Close the connections."""
         if self.job:
             self.job.testbed.close()
-        return summary
 
-    def _summary(self, consoles: dict[str, str], seconds: float) -> Summary:
-        job = self.job
+    def result(self, consoles: dict[str, str]) -> Summary:
+        """The summary; the streams' reports are read for it."""
+        job, spec = self.job, self.spec
+        if job:
+            evidence.attempt(job.judge, "the streams' reports", self.events)
         phases, streams = (job.phases, job.streams) if job else ([], [])
-        ended_early = bool(self.findings) or job is None
-        found = (
-            *self.findings,
-            *(
-                verdict.damage(streams)
-                if ended_early
-                else verdict.findings(phases, streams, consoles)
-            ),
-        )
+        findings = self._findings(consoles)
         return Summary(
-            command=self.spec.command,
-            run_id=self.spec.run_id,
-            seed=self.spec.seed,
-            commit=self.spec.commit,
-            verdict="fail" if found else "pass",
-            findings=found,
+            command=spec.command,
+            run_id=spec.run_id,
+            seed=spec.seed,
+            commit=spec.commit,
+            verdict="fail" if findings else "pass",
+            findings=findings,
             accelerator=self.record.accelerator or "none",
             versions=self.versions,
             paths=verdict.sequence(phases),
@@ -110,5 +62,12 @@ class Runner:
             figures=verdict.figures(phases, job.migrations if job else []),
             network_bytes_in_shm_phases=verdict.network_bytes_in_shm(phases)[0],
             boot_ms=self.record.boot_ms,
-            seconds=round(seconds, 1),
+            seconds=self.seconds(),
         )
+
+    def _findings(self, consoles: dict[str, str]) -> tuple[str, ...]:
+        """Of a run that ended early only what was wrong with bytes that did arrive."""
+        early = (*self.findings, *map(str, self.crashes))
+        if early or self.job is None:
+            return (*early, *verdict.damage(self.job.streams if self.job else []))
+        return tuple(verdict.findings(self.job.phases, self.job.streams, consoles))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from harness.model.migration_mode import MODES, MigrationMode
 from harness.model.sizes import MIB, parse_size
-from harness.model.topology import Name, Part
+from harness.model.topology import Component, Name, Part
 from harness.model.words import hint
 
 UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
@@ -56,18 +57,25 @@ Seconds = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, le=MAX_S
 Some = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=MAX_SECONDS)]
 Pattern = Annotated[int, BeforeValidator(parse_size), AfterValidator(_pattern_size)]
 Mode = Annotated[str, AfterValidator(_known_mode)]
+Control = bool | Literal["failed"]
 
 
 class Memory(Part):
     """Patterns that each guest holds and keeps dirtying, in bytes; 0 is none.
 
-    `dirty` is how much of each is rewritten per second. Where a guest has no disk, `disk` is a
-    file in its memory.
+    `dirty` is how much of each is rewritten per second. A `disk` is a real one, /dev/vda: every
+    migration copies it, unless it is `shared`, a file that all hosts see.
     """
 
     ram: Pattern = 16 * MIB
     disk: Pattern = 4 * MIB
     dirty: Pattern = 4 * MIB
+    shared: bool = False
+
+    @property
+    def copied(self) -> bool:
+        """Whether there is a disk that a migration must copy."""
+        return bool(self.disk) and not self.shared
 
 
 class Limits(Part):
@@ -82,7 +90,8 @@ class Campaign(Part):
     """A stress run. Either `migrations` or `duration` says when it is over.
 
     `rest` is how long the streams run on after each case, before they are looked at. `control`
-    runs it all once more without grants: True always, "failed" only the cases that failed.
+    runs it all once more without grants: True always, "failed" only the cases that failed. A
+    crash of what is in `sut` is what the run was to find out; any other breaks the testbed.
     """
 
     name: Name
@@ -95,20 +104,27 @@ class Campaign(Part):
     rest: Seconds = 0.3
     memory: Memory = Memory()
     limits: Limits = Limits()
-    control: bool | Literal["failed"] = "failed"
+    control: Control = "failed"
+    sut: Annotated[tuple[Component, ...], AfterValidator(_each_once)] = ("qemu", "kernel")
 
     @model_validator(mode="after")
     def _sound(self) -> Campaign:
         if (self.migrations is None) == (self.duration is None):
             raise ValueError("either migrations or duration must say when it is over")
         if all(mode.stays for mode in self.migration_modes):
-            raise ValueError("modes: none of these moves a guest; add precopy")
+            tunnels = any(mode.tunnelled for mode in self.migration_modes)
+            why = ", as no disk that must be copied goes through libvirt's tunnel" * tunnels
+            raise ValueError(f"modes: none of these moves a guest{why}; add precopy")
         return self
 
     @property
     def migration_modes(self) -> tuple[MigrationMode, ...]:
-        """The modes as values."""
-        return tuple(MODES[name] for name in self.modes)
+        """The modes as values. libvirt refuses to tunnel a disk that must be copied."""
+        modes = [MODES[name] for name in self.modes]
+        return tuple(
+            replace(mode, ends="refused") if mode.tunnelled and self.memory.copied else mode
+            for mode in modes
+        )
 
     @property
     def uses_tls(self) -> bool:

@@ -27,7 +27,8 @@ class Case(Record):
     """One migration, or several at once, with what was checked after it.
 
     ``refused`` is a case whose refusal was what should happen; ``broken`` says that the testbed
-    failed, not what it tests. A downtime or stall that nobody could measure is None.
+    failed, not what it tests. `said` is why nobody moved, in libvirt's words. A downtime or stall
+    that nobody could measure is None.
     """
 
     index: int
@@ -38,6 +39,7 @@ class Case(Record):
     end_ms: float
     verdict: Verdict
     findings: tuple[str, ...] = ()
+    said: str = ""
     migrations: tuple[Migration, ...] = ()
     spans: tuple[Span, ...] = ()
     path_before: Path = "none"

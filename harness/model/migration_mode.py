@@ -47,6 +47,8 @@ MODES = {
         MigrationMode("tls", tls=True),
         MigrationMode("tls-parallel", tls=True, channels=2),
         MigrationMode("tunnelled", tunnelled=True),
+        MigrationMode("xbzrle", compression="xbzrle"),
+        MigrationMode("compressed", compression="mt"),
         MigrationMode("limited", bandwidth_mib=64),
         MigrationMode("abort", bandwidth_mib=8, ends="aborted"),
         MigrationMode("with-region", with_region=True, ends="refused"),

@@ -15,7 +15,9 @@ from harness.model.words import hint
 
 @dataclass(frozen=True)
 class Overrides:
-    """Options of `up` and `demo`; what is empty changes nothing. `qemu` maps hosts to paths."""
+    """Options of `up` and of whole jobs; what is empty changes nothing. `qemu` maps hosts to
+    paths, the empty name being every host.
+    """
 
     kernel: str = ""
     initrd: str = ""
@@ -38,6 +40,15 @@ class Overrides:
             return Topology.model_validate(given)
         except ValidationError as error:
             raise _refusal(error) from None
+
+    def words(self) -> list[str]:
+        """The options that say so on a command line."""
+        given = {"kernel": self.kernel, "initrd": self.initrd, "modules": self.modules}
+        options = {name: path for name, path in {**given, "append": self.append}.items() if path}
+        qemu = [f"{host}={path}" if host else path for host, path in self.qemu.items()]
+        return [f"--{name}={value}" for name, value in options.items()] + [
+            f"--qemu={value}" for value in qemu
+        ]
 
     def _of_guests(self) -> dict[str, Any]:
         """A kernel replaces all three files: those of another would not fit it."""

@@ -29,7 +29,7 @@ def content(result: CampaignResult) -> dict[str, object]:
     rows = cases.rows(result.legs)
     return {
         "title": shown(result.campaign, 200),
-        "command": "testbed stress",
+        "command": shown(result.command, 1000),
         "result": result,
         "story": story.sentences(result),
         "findings": [shown(text) for text in result.findings[:FINDINGS_MOST]],

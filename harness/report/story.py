@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.model.campaign_result import CampaignResult, Case
+from harness.model.campaign_result import CampaignResult, Case, Leg, Verdict
 from harness.model.result import Stream
 from harness.report.figures import Distribution
 from harness.report.words import amount, finite, lasting, number, plural, shown
@@ -21,6 +22,8 @@ def sentences(result: CampaignResult) -> list[str]:
     cases = [case for leg in result.legs for case in leg.cases]
     return [
         _count(result, cases),
+        *_legs(result.legs),
+        *_refusals(cases),
         *fate([stream for leg in result.legs for stream in leg.streams]),
         *_felt(result),
         *_checked(cases),
@@ -30,19 +33,35 @@ def sentences(result: CampaignResult) -> list[str]:
 
 def _count(result: CampaignResult, cases: Sequence[Case]) -> str:
     moves = sum(len(case.migrations) for case in cases)
-    tally = ", ".join(
-        f"{sum(case.verdict == verdict for case in cases):,} {word}"
-        for verdict, word in (
-            ("pass", "passed"),
-            ("fail", "failed"),
-            ("broken", "broke the testbed"),
-            ("refused", "rightly refused"),
-        )
-        if any(case.verdict == verdict for case in cases)
-    )
     legs = " and ".join(leg.name for leg in result.legs)
     done = f"{plural(len(cases), 'case')} with {plural(moves, 'migration')}"
-    return f"{done} in {lasting(result.seconds)} (legs: {legs or 'none'}): {tally or 'none ran'}."
+    return f"{done} in {lasting(result.seconds)} (legs: {legs or 'none'}): {_tally(cases)}."
+
+
+def _tally(cases: Sequence[Case]) -> str:
+    words: dict[Verdict, str] = {
+        "pass": "passed",
+        "fail": "failed",
+        "broken": "broke the testbed",
+        "refused": "rightly refused",
+    }
+    counts = Counter(case.verdict for case in cases)
+    told = [f"{counts[verdict]:,} {word}" for verdict, word in words.items() if counts[verdict]]
+    return ", ".join(told) or "none ran"
+
+
+def _legs(legs: Sequence[Leg]) -> Iterator[str]:
+    """What became of the cases with grants and without, where there is something to compare."""
+    if len(legs) > 1:
+        told = [f"{leg.name} {_tally(leg.cases)}" for leg in legs]
+        yield f"The control runs cases again without grants: {'; '.join(told)}."
+
+
+def _refusals(cases: Sequence[Case]) -> Iterator[str]:
+    """What libvirt and QEMU cannot do, each refusal once."""
+    refused = [case for case in cases if case.verdict == "refused"]
+    for modes, said in dict.fromkeys((case.modes, case.said) for case in refused):
+        yield f"Rightly refused: {shown(', '.join(modes), 100)}: {shown(said, 500)}."
 
 
 def fate(streams: Sequence[Stream]) -> Iterator[str]:

@@ -29,8 +29,13 @@ def terminal(result: CampaignResult) -> RenderableType:
         parts.append(Text(f"✗ and {len(result.findings) - FINDINGS_MOST:,} more", "red"))
     if result.attribution:
         parts.append(Text(f"whose: {shown(result.attribution)}"))
-    parts += [Text(f"again: {shown(row.case.repeat, 500)}") for row in _bad(rows)]
+    parts += [_command(row.case.repeat) for row in _bad(rows)]
     return Group(*parts, _verdict(result))
+
+
+def _command(line: str) -> Text:
+    """To be copied: never broken into two."""
+    return Text(f"again: {shown(line, 1000)}", no_wrap=True, overflow="ignore")
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -15,7 +15,9 @@ from harness.errors import SubjectFailed, TestbedError
 from harness.hosts.base import Host
 from harness.model.topology import Component
 
+QEMU_BEGIN = "starting up libvirt version"
 QEMU_END = re.compile(r"shutting down, reason=crashed")
+GIVEN_UP = "load of migration failed"  # its source left it: it says so, and ends
 KERNEL_END = re.compile(r"Kernel panic|\bBUG:|\bOops\b|general protection fault")
 AGENT_BEGIN = re.compile(r" info domsockd [0-9.]+: domain ")
 LIBVIRTD_ENDED = "read -r pid < /run/libvirtd.pid && ! kill -0 $pid"
@@ -41,10 +43,15 @@ def find(folder: Path, consoles: Mapping[str, str], hosts: Sequence[Host] = ()) 
     """Every crash that the evidence in `folder`, the guests' consoles and the hosts tell of."""
     guests = tuple(consoles)
     found = [*_kernels(consoles), *_emulators(folder, guests), *_agents(folder, guests)]
-    found += [_libvirt(folder, host.name) for host in hosts if _without_libvirtd(host)]
-    for crash in found:
-        _keep(folder, crash)
-    return found
+    return found + [_libvirt(folder, host.name) for host in hosts if _without_libvirtd(host)]
+
+
+def keep(crash: Crash, folder: Path) -> None:
+    """Its words in a file of their own, beside the whole logs."""
+    place = folder / FOLDER
+    place.mkdir(exist_ok=True)
+    name = f"{crash.component}-{crash.where.replace(' ', '-')}.txt"
+    (place / name).write_text(f"{crash}\n\n{crash.text}")
 
 
 def blame(crashes: Sequence[Crash], sut: Sequence[Component], folder: Path) -> TestbedError | None:
@@ -72,8 +79,20 @@ def _emulators(folder: Path, guests: Sequence[str]) -> Iterator[Crash]:
     for guest in guests:
         for log in sorted(folder.glob(f"hosts/*/libvirt/qemu/{guest}.log")):
             host = log.relative_to(folder).parts[1]
-            if passage := _around(log.read_text(errors="replace"), QEMU_END):
-                yield Crash("qemu", f"{guest} on {host}", *passage)
+            text = log.read_text(errors="replace")
+            if (at := _qemu_end(text)) is not None:
+                yield Crash("qemu", f"{guest} on {host}", *_passage(text, at))
+
+
+def _qemu_end(text: str) -> int | None:
+    """Where a QEMU's log tells of the first crash. One that waited for a guest whose migration
+    was aborted is no crash, although libvirt calls it one.
+    """
+    for found in QEMU_END.finditer(text):
+        begun = max(0, text.rfind(QEMU_BEGIN, 0, found.start()))
+        if GIVEN_UP not in text[begun : found.start()]:
+            return found.start()
+    return None
 
 
 def _agents(folder: Path, guests: Sequence[str]) -> Iterator[Crash]:
@@ -111,11 +130,3 @@ def _passage(text: str, at: int) -> tuple[str, str]:
     lines, number = text.splitlines(), text.count("\n", 0, at)
     around = lines[max(0, number - LINES_BEFORE) : number + LINES_AFTER]
     return lines[number].strip(), "\n".join(around) + "\n"
-
-
-def _keep(folder: Path, crash: Crash) -> None:
-    """Its words in a file of their own, beside the whole logs."""
-    place = folder / FOLDER
-    place.mkdir(exist_ok=True)
-    name = f"{crash.component}-{crash.where.replace(' ', '-')}.txt"
-    (place / name).write_text(f"{crash}\n\n{crash.text}")

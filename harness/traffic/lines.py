@@ -21,7 +21,7 @@ FIRST_PORT = 9001
 PROBE_PACE_MS, PROBE_CHUNK = 10, 64
 REQUEST_PACE_MS, CONNECTION_PACE_MS, SLOW_READ_MS = 2, 20, 50
 PATTERNS_SOCKET = "/run/patterns.sock"
-PATTERNS_FILE = "/tmp/pattern"
+PATTERNS_DISK = "/dev/vda"
 RNG_BITS = 63
 
 
@@ -156,5 +156,5 @@ def patterns_argv(memory: Memory, seed: int) -> list[str] | None:
     argv = ["load", "pages", "--socket", PATTERNS_SOCKET, "--seed", str(seed)]
     argv += ["--ram", str(memory.ram), "--dirty", str(memory.dirty)]
     if memory.disk:
-        argv += ["--disk", str(memory.disk), "--file", PATTERNS_FILE]
+        argv += ["--disk", str(memory.disk), "--file", PATTERNS_DISK]
     return argv

@@ -6,6 +6,8 @@ import pytest
 
 from harness.errors import UsageError
 from harness.model.campaign import Campaign
+from harness.model.campaign_topology import topology_of
+from harness.model.topology import DiskSpec
 from harness.model.topology_text import parse_as
 
 GOOD = """\
@@ -46,7 +48,9 @@ def test_a_good_file_is_read() -> None:
         ("migrations: 20", "migrations: true", "c.yaml:6|migrations"),
         ("migrations: 20\n", "", "c.yaml:1|either migrations or duration"),
         ("migrations: 20", "migrations: 20\nduration: 1 min", "c.yaml:1|either"),
-        ("[precopy, postcopy]", "[abort]", "c.yaml:5|none of these moves a guest"),
+        ("[precopy, postcopy]", "[abort]", "c.yaml:5|none of these moves a guest; add"),
+        ("control: true", "sut: [qemuu]", "c.yaml:12|qemu"),
+        ("control: true", "sut: [qemu, qemu]", "c.yaml:12|each may stand once"),
         ("[bulk, requests]", "[bulk, bulk]", "c.yaml:3|each may stand once"),
         ("[ping-pong, opposite]", "[]", "c.yaml:4|scenarios"),
         ("control: true", "control: sometimes", "c.yaml:12|control"),
@@ -60,3 +64,44 @@ def test_a_bad_file_is_refused_with_its_line(old: str, new: str, expected: str) 
         parse_as(Campaign, GOOD.replace(old, new, 1), "c.yaml")
     for part in expected.split("|"):
         assert part in str(caught.value)
+
+
+def campaign(*modes: str, **memory: object) -> Campaign:
+    fields = {"name": "c", "migrations": 1, "modes": modes, "memory": memory}
+    return Campaign.model_validate(fields)
+
+
+@pytest.mark.parametrize(
+    ("memory", "ends"),
+    [({}, "refused"), ({"shared": True}, "moves"), ({"disk": 0}, "moves")],
+)
+def test_no_disk_that_is_copied_goes_through_a_tunnel(memory: dict[str, object], ends: str) -> None:
+    found = campaign("precopy", "tunnelled", **memory).migration_modes
+    assert [mode.ends for mode in found] == ["moves", ends]
+
+
+def test_a_campaign_that_only_tunnels_copied_disks_moves_nobody() -> None:
+    with pytest.raises(ValueError, match="no disk that must be copied goes through"):
+        campaign("tunnelled")
+
+
+@pytest.mark.parametrize(
+    ("memory", "size", "shared"),
+    [
+        ({}, 4 << 20, False),
+        ({"disk": "4 KiB"}, 1 << 20, False),
+        ({"disk": "1028 KiB", "shared": True}, 2 << 20, True),
+    ],
+)
+def test_each_guest_has_a_disk_with_room_for_its_pattern(
+    memory: dict[str, object], size: int, shared: bool
+) -> None:
+    topology = topology_of(campaign("precopy", **memory))
+    disks = [guest.disks for guest in topology.guests.values()]
+    assert disks == [(DiskSpec(size=size, format="raw", shared=shared),)] * 2
+    assert topology.sut == ("qemu", "kernel") and topology.grants
+
+
+def test_without_a_disk_pattern_there_is_no_disk() -> None:
+    topology = topology_of(campaign("precopy", disk=0))
+    assert [guest.disks for guest in topology.guests.values()] == [(), ()]

@@ -11,7 +11,7 @@ from harness.model.campaign import SCENARIOS, Campaign
 from harness.model.campaign_plan import HOSTS, CaseSpec, case_at, cases, path_at, plan
 from harness.model.migration_mode import MODES
 
-MOVING = [name for name, mode in MODES.items() if not mode.stays]
+MOVING = [name for name, mode in MODES.items() if not mode.stays and not mode.tunnelled]
 
 
 @st.composite

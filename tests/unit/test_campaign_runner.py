@@ -12,6 +12,7 @@ from harness.campaign.runner import Runner, RunSpec, worth_keeping
 from harness.events import EventLog
 from harness.model.campaign import Campaign
 from harness.model.campaign_plan import plan
+from harness.testbed.makings import Makings
 
 MODES = ("precopy", "abort", "with-region")
 
@@ -24,12 +25,13 @@ def runner(tmp_path: Path, only: tuple[int, ...] | None = None, **changes: Any) 
         only=only,
         run_id="r",
         folder=tmp_path,
-        command="testbed stress c --seed 1",
+        command="testbed stress c --seed 1 --migrations 6",
+        repeat="testbed stress c --seed 1",
         commit="c",
     )
     record: Any = SimpleNamespace(folder=tmp_path)
     image: Any = None
-    return Runner(record, [], image, spec, EventLog())
+    return Runner(Makings(record, [], image, EventLog()), spec)
 
 
 def run_all(made: Runner, *failed: int) -> list[int]:
@@ -82,7 +84,9 @@ def test_certificates_are_made_for_tls_only(tmp_path: Path) -> None:
 
 def test_a_case_says_how_it_is_repeated(tmp_path: Path) -> None:
     made = runner(tmp_path)
-    assert made._repeat(plan(made.spec.campaign, 1)[2]) == "testbed stress c --seed 1 --case 2"
+    case = plan(made.spec.campaign, 1)[2]
+    assert made._repeat("grants")(case) == "testbed stress c --seed 1 --case 2"
+    assert made._repeat("control")(case).endswith(" --case 2 --control always")
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,24 @@ def test_each_component_is_told_apart(tmp_path: Path) -> None:
     assert {(c.component, c.where) for c in found} == {
         ("kernel", "g2"), ("qemu", "g1 on h1"), ("agent", "g1"),
     }  # fmt: skip
+    for crash in found:
+        crashes.keep(crash, tmp_path)
     assert "CPU: 0" in (tmp_path / "crashes/kernel-g2.txt").read_text()
     assert "reason=crashed" in (tmp_path / "crashes/qemu-g1-on-h1.txt").read_text()
+
+
+LIFE = "2026-11-24 15:00:00.0+0000: starting up libvirt version: 9.0.0\n"
+GIVEN_UP = "qemu-system-x86_64: load of migration failed: Invalid argument\n"
+
+
+def test_a_qemu_whose_guest_never_came_did_not_crash(tmp_path: Path) -> None:
+    consoles = evidence(tmp_path)
+    log = tmp_path / "hosts/h1/libvirt/qemu/g1.log"
+    aborted = LIFE + GIVEN_UP + QEMU.format("crashed")
+    log.write_text(aborted + LIFE + QEMU.format("migrated"))
+    assert crashes.find(tmp_path, consoles) == []
+    log.write_text(aborted + LIFE + QEMU.format("crashed"))
+    assert [crash.component for crash in crashes.find(tmp_path, consoles)] == ["qemu"]
 
 
 @pytest.mark.parametrize(("ended", "count"), [(0, 1), (1, 0)])

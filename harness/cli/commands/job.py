@@ -9,6 +9,8 @@ import typer
 from harness.cli.commands.options import (
     RESULTS_CAP,
     Append,
+    Control,
+    Duration,
     Initrd,
     Keep,
     KeepResults,
@@ -22,6 +24,8 @@ from harness.cli.commands.options import (
 )
 
 app = typer.Typer()
+
+LAST_CASE = 1_000_000
 
 
 @app.command()
@@ -43,13 +47,14 @@ def demo(
     """Two hosts, two guests, streams, a live migration there and back, and a verdict."""
     from harness.cli import demo as work
     from harness.cli.topologies import overrides
+    from harness.cli.whole_job import Wishes
 
     if run_id:
         raise typer.Exit(work.inner_half(run_id, seed or 0, seconds))
-    tested = tuple(part.value for part in sut or ())
     given = overrides(kernel, initrd, modules, append, qemu)
-    wishes = work.Wishes(seed, seconds, given, tested, keep, ttl, results_cap, keep_results)
-    raise typer.Exit(work.demo(wishes))
+    wishes = Wishes(given, keep, ttl, results_cap, keep_results)
+    tested = tuple(part.value for part in sut or ())
+    raise typer.Exit(work.demo(work.Asked(seed, seconds, tested, wishes)))
 
 
 @app.command()
@@ -65,18 +70,40 @@ def stress(
     campaign: Annotated[str, typer.Argument(help="smoke, soak, or a campaign file.")] = "smoke",
     seed: Annotated[int | None, typer.Option(help="Other cases; the same again.", min=0)] = None,
     case: Annotated[
-        list[int] | None, typer.Option(help="Only the case of that number; may be repeated.")
+        list[int] | None,
+        typer.Option(help="Only the case of that number; may be repeated.", min=0, max=LAST_CASE),
     ] = None,
     migrations: Annotated[
         int | None, typer.Option(help="So many, whatever the campaign says.", min=1)
     ] = None,
-    seconds: Annotated[
-        float | None, typer.Option(help="So long, whatever the campaign says.", min=1)
-    ] = None,
+    duration: Duration = None,
+    control: Control = None,
+    kernel: Kernel = None,
+    initrd: Initrd = None,
+    modules: Modules = None,
+    append: Append = "",
+    qemu: Qemu = [],  # noqa: B006 - typer's own copy
+    sut: Sut = None,
+    keep: KeepWhen = Keep.NEVER,
+    ttl: Ttl = None,
+    results_cap: ResultsCap = RESULTS_CAP,
+    keep_results: KeepResults = None,
     run_id: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Migrations under load in every mode, each one checked, and a verdict."""
     from harness.cli import stress as work
+    from harness.cli.topologies import overrides
+    from harness.cli.whole_job import Wishes
 
-    asked = work.Asked(campaign, seed, tuple(case or ()), migrations, seconds)
+    given = overrides(kernel, initrd, modules, append, qemu)
+    asked = work.Asked(
+        campaign=campaign,
+        seed=seed,
+        only=tuple(case or ()),
+        migrations=migrations,
+        duration=duration,
+        control=control.value if control else None,
+        sut=tuple(part.value for part in sut or ()),
+        wishes=Wishes(given, keep, ttl, results_cap, keep_results),
+    )
     raise typer.Exit(work.inner_half(asked, run_id) if run_id else work.stress(asked))

@@ -42,6 +42,14 @@ def size(text: object) -> int:
         raise typer.BadParameter(str(error)) from None
 
 
+class Again(StrEnum):
+    """Which cases of a stress run come once more without grants."""
+
+    NEVER = "never"
+    FAILED = "failed"
+    ALWAYS = "always"
+
+
 class Component(StrEnum):
     """What can be under test."""
 
@@ -85,6 +93,14 @@ KeepResults = Annotated[
     typer.Option(min=1, metavar="N", help="Remove all but the N newest runs of this command."),
 ]
 KeepWhen = Annotated[Keep, typer.Option("--keep", help="When the testbed stays up behind it.")]
+Control = Annotated[
+    Again | None,
+    typer.Option(help="Which cases come once more without grants, to tell whose a failure is."),
+]
+Duration = Annotated[
+    float | None,
+    typer.Option(parser=span, metavar="TIME", help="So long, whatever the campaign says: 3min."),
+]
 Sut = Annotated[
     list[Component] | None,
     typer.Option(help="Under test: its crash is exit code 1, any other is 69."),

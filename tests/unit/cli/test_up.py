@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 import typer
-from rich.console import Console
 
-from harness.cli import demo, inside, lifecycle, outside
+from harness.cli import inside, lifecycle, outside
 from harness.errors import TestbedError
 from harness.model.topology import lab_topology
 from harness.testbed.record import TestbedRecord
@@ -64,17 +63,6 @@ def test_without_a_record_there_is_nothing_to_apply(
     monkeypatch.setattr(lifecycle, "stop_at_first_signal", lambda: None)
     with pytest.raises(TestbedError, match="record of lab is gone"):
         lifecycle.apply_recorded("lab")
-
-
-@pytest.mark.parametrize("code", [0, 1])
-def test_a_demo_without_a_summary_is_no_verdict(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: int
-) -> None:
-    ends_with(monkeypatch, lab, code)
-    run = demo.Run("demo-1", tmp_path / "r-demo-1", 7, demo.Wishes())
-    with pytest.raises(TestbedError, match="left no summary"):
-        demo._outer_half(run, Console())
-    assert lab.steps[-1] == "stop"
 
 
 def test_a_folder_of_somebody_elses_is_not_used(testbed: Command, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_failure_says_what_whose_and_how_to_repeat_it(tmp_path: Path) -> None:
     text = Parsed(write(campaign(Sample(fail=True)), tmp_path)).text
     assert "stream s1 g1→g2: 4,096 bytes lost" in text
     assert "the control passed the same cases" in text
-    assert "testbed stress smoke --seed 7 --only grants:2" in text
+    assert "testbed stress smoke --seed 7 --case 2" in text
     assert "not flat" in text
 
 

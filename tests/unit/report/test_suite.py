@@ -36,7 +36,7 @@ def test_failures_and_breaks_are_told_apart_and_can_be_repeated(tmp_path: Path) 
     failure, error = grants.find(".//failure"), grants.find(".//error")
     assert failure is not None and error is not None
     assert failure.get("message") == "stream s1 g1→g2: bytes 81,920 to 86,015 never arrived"
-    assert (failure.text or "").endswith("again: testbed stress smoke --seed 7 --only grants:2")
+    assert (failure.text or "").endswith("again: testbed stress smoke --seed 7 --case 2")
     assert "libvirtd on h2" in (error.get("message") or "")
 
 

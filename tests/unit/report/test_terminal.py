@@ -31,7 +31,7 @@ def test_a_good_run_shows_its_distributions_beside_the_baseline() -> None:
 def test_a_bad_run_names_its_cases_and_how_to_repeat_them() -> None:
     text = printed(campaign(Sample(fail=True)))
     assert "Cases that failed" in text and "The slowest cases" not in text
-    assert "again: testbed stress smoke --seed 7 --only grants:2\n" in text
+    assert "again: testbed stress smoke --seed 7 --case 2\n" in text
     assert "✗ stream s1 g1→g2: 4,096 bytes lost" in text and "whose: the control" in text
 
 
