@@ -69,7 +69,7 @@ def run_inside(lab: Lab, arguments: list[str]) -> int:
     An interrupt is passed on once, and the command is given 15 s to collect its evidence.
     Raises TestbedError for a code that no testbed command has: something else ended it.
     """
-    child = run.spawn(lab.enter_argv(_testbed(arguments)), env=_env_inside())
+    child = run.spawn(lab.enter_argv(_testbed(arguments), waits=True), env=_env_inside())
     deadline.postpone(INTERRUPT_SECONDS)  # it has our deadline, and says what it was doing
     try:
         return _known(child.wait())

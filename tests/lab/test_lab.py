@@ -124,15 +124,16 @@ def test_two_hosts_are_cut_from_each_other_only(lab: Lab) -> None:
     assert all(found["healed"].values())
 
 
-def test_an_interrupt_goes_to_the_command_inside(lab: Lab) -> None:
-    code = "import signal\ntry: print('up', flush=True); signal.pause()\n"
+@pytest.mark.parametrize(("number", "waits"), [(signal.SIGINT, False), (signal.SIGTERM, True)])
+def test_an_interrupt_goes_to_the_command_inside(lab: Lab, number: int, waits: bool) -> None:
+    code = "import signal\nsignal.signal(signal.SIGTERM, signal.default_int_handler)\n"
+    code += "try: print('up', flush=True); signal.pause()\n"
     code += "except KeyboardInterrupt: print('tidy', flush=True)"
-    child = run.spawn(
-        lab.enter_argv([sys.executable, "-c", code]), stdout=run.PIPE, new_session=True
-    )
+    argv = lab.enter_argv([sys.executable, "-c", code], waits=waits)
+    child = run.spawn(argv, stdout=run.PIPE, new_session=True)
     try:
         assert child.stdout and child.stdout.readline() == b"up\n"
-        os.killpg(child.pid, signal.SIGINT)
+        os.killpg(child.pid, number)
         assert child.stdout.readline() == b"tidy\n"
         assert run.wait(child, 5) == 0
     finally:

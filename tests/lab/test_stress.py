@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -12,7 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from harness import clock, run
-from tests.lab.support import User, await_event, nothing_left, press_ctrl_c
+from tests.lab.support import User, await_event, nothing_left
 
 MIGRATIONS = 8
 
@@ -117,10 +118,12 @@ def test_what_a_tunnel_refuses_for_a_copied_disk_it_takes_with_a_shared_one(root
     os.environ.get("TESTBED_EVERY_SIGNAL") != "1",
     reason="takes half a minute; TESTBED_EVERY_SIGNAL=1 runs it",
 )
-def test_ctrl_c_leaves_evidence_and_nothing_else(root: User) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_end_of_its_group_leaves_evidence_and_nothing_else(root: User, number: int) -> None:
+    """Ctrl-C on a terminal, or `timeout` and CI."""
     with nothing_left(), root.started("stress", "smoke") as command:
         assert await_event(lambda: running(root), "case", command)
-        press_ctrl_c(command)
+        os.killpg(command.pid, number)
         assert run.wait(command, 60) == 130
     found = root.summary()
     assert found["verdict"] == "fail" and "interrupted" in found["findings"]

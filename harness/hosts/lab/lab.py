@@ -115,20 +115,22 @@ class Lab:
         end = lifetime.read(self.state_dir)
         return None if end is None else max(0.0, end - clock.now())
 
-    def enter_argv(self, argv: Sequence[str]) -> list[str]:
+    def enter_argv(self, argv: Sequence[str], *, waits: bool = False) -> list[str]:
         """The command line that runs `argv` inside, in the current folder if it is there, too.
 
-        Ctrl-C goes to `argv`, not to nsenter, which waits for it. When nsenter dies by any other
-        signal, `argv` is told by SIGTERM: SIGKILL of the entrance leaves no one behind inside.
+        Ctrl-C goes to `argv`, not to nsenter, which waits for it; so does SIGTERM if it `waits`:
+        then whoever ends the whole process group lets `argv` finish. When nsenter dies by any
+        other signal, `argv` is told by SIGTERM: SIGKILL of the entrance leaves no one behind.
         """
         if self.record.inside:
             return list(argv)
         user = ["--user"] if self.record.user_namespace else []
         enter = ["nsenter", "--target", str(self.record.init.pid), *user]
         enter += ["--mount", "--net", "--pid", "--"]
-        told = ["setpriv", "--pdeathsig", "TERM", "env", "--default-signal=INT"]
+        deaf_to = "INT,TERM" if waits else "INT"
+        told = ["setpriv", "--pdeathsig", "TERM", "env", f"--default-signal={deaf_to}"]
         told += [f"--chdir={_folder_inside()}"]
-        return ["env", "--ignore-signal=INT", *enter, *told, *argv]
+        return ["env", f"--ignore-signal={deaf_to}", *enter, *told, *argv]
 
     def stop(self, within: float = 20.0) -> None:
         """End the lab, and return when the kernel has swept it away."""

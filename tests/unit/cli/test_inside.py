@@ -16,7 +16,7 @@ class HereLab:
     def __init__(self, code: str) -> None:
         self.code = code
 
-    def enter_argv(self, argv: list[str]) -> list[str]:
+    def enter_argv(self, argv: list[str], *, waits: bool = False) -> list[str]:
         assert "-P" in argv
         return [sys.executable, "-c", self.code]
 
