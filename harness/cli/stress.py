@@ -17,6 +17,7 @@ from harness.cli.campaigns import full_name, read_campaign
 from harness.cli.printable import printable
 from harness.cli.stress_progress import StressProgress
 from harness.cli.whole_job import Ending, Run, Wishes
+from harness.errors import UsageError
 from harness.events import EventLog
 from harness.evidence import evidence
 from harness.model.campaign import Campaign, Control
@@ -47,6 +48,8 @@ class Asked:
         control = CONTROLS[self.control] if self.control else None
         given = {"seed": self.seed, "control": control, "sut": self.sut or None}
         changes: dict[str, object] = {k: v for k, v in given.items() if v is not None}
+        if self.migrations is not None and self.duration is not None:
+            raise UsageError("--migrations and --duration both say when it is over", fix="give one")
         if self.migrations is not None:
             changes |= {"migrations": self.migrations, "duration": None}
         if self.duration is not None:
@@ -137,7 +140,7 @@ def conclude(run: Run, ending: Ending, otherwise: CampaignResult) -> CampaignRes
     left behind.
     """
     found = run.saved(CampaignResult) or otherwise
-    left = (f"left behind: {thing}" for thing in ending.left)
+    left = (f"left behind: {thing}" for thing in ending.left or ())
     findings = (*ending.told(found.findings), *left)
     result = found.model_copy(
         update={

@@ -76,13 +76,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended: its exit code, the error if there was one, what was left on the machine,
-    and its testbed's record if that stays up.
+    """How a run ended: its exit code, the error if there was one, what was left on the machine
+    (None: nobody looked, for its testbed stays up), and that testbed's record.
     """
 
     code: int = 0
     error: BaseException | None = None
-    left: tuple[str, ...] = ()
+    left: tuple[str, ...] | None = ()
     kept: TestbedRecord | None = None
 
     @property
@@ -129,8 +129,8 @@ def carry_out(run: Run, arguments: list[str], kind: type[BaseModel]) -> Ending:
         ignore_signals()  # what is left is quick, and makes the evidence whole
     outside.point_latest(run.folder)
     kept = record.read(run.name)
-    left = [] if kept else leftovers.difference(before, leftovers.snapshot())
-    return Ending(code, error, tuple(left), kept)
+    left = None if kept else tuple(leftovers.difference(before, leftovers.snapshot()))
+    return Ending(code, error, left, kept)
 
 
 def _in_a_lab(run: Run, arguments: list[str]) -> int:

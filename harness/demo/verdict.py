@@ -84,12 +84,14 @@ def _network_findings(phases: Sequence[Phase]) -> list[str]:
     return []
 
 
-def with_left_behind(summary: Summary, left_behind: Sequence[str]) -> Summary:
-    """The summary after everything was taken down; anything left is a finding."""
-    found = (*summary.findings, *(f"left behind: {thing}" for thing in left_behind))
+def with_left_behind(summary: Summary, left_behind: tuple[str, ...] | None) -> Summary:
+    """The summary after everything was taken down; anything left is a finding. None: nobody
+    looked, for the testbed stays up.
+    """
+    found = (*summary.findings, *(f"left behind: {thing}" for thing in left_behind or ()))
     return summary.model_copy(
         update={
-            "left_behind": tuple(left_behind),
+            "left_behind": left_behind,
             "findings": found,
             "verdict": "fail" if found else "pass",
         }

@@ -79,8 +79,8 @@ def test_what_is_left_behind_turns_a_pass_into_a_fail() -> None:
     summary = Summary.broken("testbed demo", "r", 1, "c", "x").model_copy(
         update={"findings": (), "verdict": "pass"}
     )
-    assert verdict.with_left_behind(summary, []).verdict == "pass"
-    failed = verdict.with_left_behind(summary, ["process 7 qemu"])
+    assert verdict.with_left_behind(summary, ()).verdict == "pass"
+    failed = verdict.with_left_behind(summary, ("process 7 qemu",))
     assert failed.verdict == "fail" and failed.left_behind == ("process 7 qemu",)
 
 

@@ -58,6 +58,11 @@ def test_options_replace_what_the_campaign_says() -> None:
     assert Asked("smoke", duration=60.0).resolved().duration == 60.0
 
 
+def test_two_ends_are_one_too_many() -> None:
+    with pytest.raises(UsageError, match="both say when it is over"):
+        Asked("smoke", migrations=5, duration=60.0).resolved()
+
+
 EVERYTHING = Asked(
     "smoke",
     seed=3,
@@ -111,6 +116,8 @@ def test_a_run_that_left_nothing_is_concluded_all_the_same(tmp_path: Path) -> No
     found = conclude(run, Ending(69, TestbedError("the lab stays"), ("process 7 qemu",)))
     assert found.findings == ("the lab stays", "left behind: process 7 qemu")
     assert found.verdict == "fail" and run.saved(CampaignResult) == found
+    assert found.left_behind == ("process 7 qemu",)
+    assert conclude(run, Ending(left=None)).left_behind is None  # it stays: nobody looked
 
 
 @pytest.mark.parametrize("code", [1, 2, 69, 130])
