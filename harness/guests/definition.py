@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from harness.guests.parts import Parts
-from harness.images.image import INITRD, KERNEL, Image, command_line
+from harness.images.image import INITRD, KERNEL, Image, command_line, identity
 from harness.model import naming
 from harness.model.topology import Topology
 from harness.virt.emulator import Emulator
@@ -40,7 +42,7 @@ def define(
     emulator: Emulator,
 ) -> GuestDefinition:
     """The definition of one guest."""
-    spec = topology.guests[name]
+    spec, who = topology.guests[name], _identity(topology, name)
     return GuestDefinition(
         name=name,
         uuid=naming.domain_uuid(testbed_id, name),
@@ -49,7 +51,8 @@ def define(
         vcpus=spec.vcpus,
         console_log=console_log(name),
         channels=(naming.CTL_CHANNEL, GUEST_AGENT_CHANNEL),
-        kernel=_kernel(topology, name, parts.kernel) if parts.kernel else None,
+        kernel=_kernel(parts.kernel, who, spec.append) if parts.kernel else None,
+        oem_strings=() if parts.kernel else who,
         disks=tuple(planned.device for planned in parts.disks),
         cards=_cards(topology, name, testbed_id),
         machine=emulator.machine(spec.machine),
@@ -59,17 +62,14 @@ def define(
     )
 
 
-def _kernel(topology: Topology, name: str, image: Image) -> KernelBoot:
-    kernel, initrd = image_paths(image)
+def _identity(topology: Topology, name: str) -> tuple[str, ...]:
     addresses = (f"{found}/{naming.GUEST_PREFIX}" for found in topology.addresses_of(name))
-    line = command_line(
-        image,
-        name=name,
-        domain_id=topology.guest_id(name),
-        address=",".join(addresses),
-        extra=topology.guests[name].append,
-    )
-    return KernelBoot(kernel, initrd, line)
+    return identity(name=name, domain_id=topology.guest_id(name), address=",".join(addresses))
+
+
+def _kernel(image: Image, who: Iterable[str], extra: str) -> KernelBoot:
+    kernel, initrd = image_paths(image)
+    return KernelBoot(kernel, initrd, command_line(image, who, extra))
 
 
 def _cards(topology: Topology, name: str, testbed_id: str) -> tuple[Card, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,10 +33,15 @@ class Image:
         return DiskImage(self.disk, "qcow2", self.digest) if self.disk else None
 
 
-def command_line(image: Image, *, name: str, domain_id: int, address: str, extra: str = "") -> str:
-    """The kernel command line of one guest; `address` carries its prefix length."""
-    identity = (f"domsock.name={name}", f"domsock.id={domain_id}", f"domsock.ip={address}")
-    return " ".join(filter(None, (*image.kernel_arguments, extra, *identity)))
+def identity(*, name: str, domain_id: int, address: str) -> tuple[str, ...]:
+    """The words that tell a guest who it is; `address` carries its prefix length, and may be a
+    list with commas."""
+    return (f"domsock.name={name}", f"domsock.id={domain_id}", f"domsock.ip={address}")
+
+
+def command_line(image: Image, who: Iterable[str], extra: str = "") -> str:
+    """The kernel command line of one guest: the image's, more words, and its `identity`."""
+    return " ".join(filter(None, (*image.kernel_arguments, extra, *who)))
 
 
 def probe_command_line(image: Image) -> str:

@@ -5,6 +5,7 @@ Element and attribute names are libvirt's (https://libvirt.org/formatdomain.html
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 from xml.etree import ElementTree as ET
@@ -50,9 +51,10 @@ class Card:
 class GuestDefinition:
     """Everything a domain is made from. `memory` in bytes; paths are the host's.
 
-    Without a `kernel` the firmware boots from the first disk. A NoCloud seed is a read-only raw
-    disk behind the others. `regions` are the sizes of those that may be plugged in. `common_cpu`
-    is the <cpu> that all hosts have in common; empty: the usual one.
+    Without a `kernel` the firmware boots from the first disk, and hands the guest `oem_strings`. A
+    NoCloud seed is a read-only raw disk behind the others. `regions` are the sizes of those that
+    may be plugged in. `common_cpu` is the <cpu> that all hosts have in common; empty: the usual
+    one.
     """
 
     name: str
@@ -63,6 +65,7 @@ class GuestDefinition:
     channels: tuple[str, ...]
     uuid: str
     kernel: KernelBoot | None = None
+    oem_strings: tuple[str, ...] = ()
     disks: tuple[Disk, ...] = ()
     cards: tuple[Card, ...] = ()
     machine: str = "pc"
@@ -116,8 +119,15 @@ def boot_kernel(machine: str, kernel: KernelBoot) -> Element:
 
 
 def boot_disk(machine: str) -> Element:
-    """The firmware boots from the first disk."""
-    return nest(element("os"), _machine_type(machine), element("boot", dev="hd"))
+    """The firmware boots from the first disk; its SMBIOS tables hold the OEM strings, if any."""
+    smbios = element("smbios", mode="sysinfo")
+    return nest(element("os"), _machine_type(machine), element("boot", dev="hd"), smbios)
+
+
+def oem_strings(given: Iterable[str]) -> Element:
+    """Words for the guest's operating system, in its SMBIOS tables; they go along in a move."""
+    entries = (element("entry", text) for text in given)
+    return nest(element("sysinfo", type="smbios"), nest(element("oemStrings"), *entries))
 
 
 def _machine_type(machine: str) -> Element:
@@ -263,7 +273,7 @@ def domain(guest: GuestDefinition) -> str:
         element("uuid", guest.uuid),
         element("memory", str(guest.memory // MIB), unit="MiB"),
         vcpu(guest.vcpus, guest.kvm),
-        boot_kernel(guest.machine, guest.kernel) if guest.kernel else boot_disk(guest.machine),
+        *_boot(guest),
         features(guest.kvm),
         ET.fromstring(guest.common_cpu) if guest.common_cpu else cpu(guest.kvm, guest.cpu_model),
         element("on_poweroff", "destroy"),
@@ -275,6 +285,12 @@ def domain(guest: GuestDefinition) -> str:
         root.set("xmlns:qemu", QEMU_NAMESPACE)
         nest(root, port_rooms(express, guest.regions))
     return text(root)
+
+
+def _boot(guest: GuestDefinition) -> list[Element]:
+    if guest.kernel:
+        return [boot_kernel(guest.machine, guest.kernel)]
+    return [oem_strings(guest.oem_strings), boot_disk(guest.machine)]
 
 
 def text(root: Element) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from harness import clock, config, run
 from harness.errors import TestbedError
 from harness.events import EventLog
-from harness.images.image import Image, command_line
+from harness.images.image import Image, command_line, identity
 from harness.images.micro import build_micro
 from harness.virt import emulator
 from harness.virt.accelerator import Name, machine_arguments
@@ -32,7 +32,8 @@ class BareGuest:
         self, image: Image, name: str, arguments: Sequence[str] = (), *, append: str = ""
     ) -> None:
         self.name = name
-        line = command_line(image, name=name, domain_id=3, address="10.99.0.3/16", extra=append)
+        who = identity(name=name, domain_id=3, address="10.99.0.3/16")
+        line = command_line(image, who, append)
         boot = ["-kernel", str(image.kernel), "-initrd", str(image.initrd), "-append", line]
         self._seen = ""
         self._began = clock.now()

@@ -75,6 +75,15 @@ def test_without_a_kernel_the_first_disk_boots() -> None:
     assert root.find("os/kernel") is None
 
 
+def test_a_guest_that_its_firmware_boots_is_told_who_it_is_by_smbios() -> None:
+    told = ("domsock.name=g1", "domsock.ip=10.99.0.3/16,10.100.0.3/16")
+    root = parsed(kernel=None, disks=(xml.Disk("/d", "qcow2"),), oem_strings=told)
+    assert attributes(root, "os/smbios") == [{"mode": "sysinfo"}]
+    assert attributes(root, "sysinfo") == [{"type": "smbios"}]
+    assert tuple(entry.text for entry in root.iterfind("sysinfo/oemStrings/entry")) == told
+    assert parsed().find("sysinfo") is None and parsed().find("os/smbios") is None
+
+
 def test_disks_are_named_in_their_order_and_a_seed_is_read_only() -> None:
     seed = xml.Disk("/seed.iso", "raw", readonly=True)
     root = parsed(disks=(xml.Disk("/a", "qcow2"), seed))

@@ -14,7 +14,7 @@ from harness.errors import TestbedError
 from harness.events import EventLog
 from harness.images import builder
 from harness.images.builder import Builder
-from harness.images.image import Image, command_line, probe_command_line
+from harness.images.image import Image, command_line, identity, probe_command_line
 from harness.run import Completed
 
 STATIC_ELF = b"\x7fELF\x02\x01" + bytes(58)  # no segments: needs no library
@@ -171,6 +171,6 @@ def test_builders_side_by_side_build_once(bench: Bench) -> None:
 
 def test_the_command_line_says_who_the_guest_is(bench: Bench) -> None:
     image = bench.build()
-    line = command_line(image, name="g1", domain_id=3, address="10.99.0.3/16")
+    line = command_line(image, identity(name="g1", domain_id=3, address="10.99.0.3/16"))
     assert line == "console=ttyS0 quiet domsock.name=g1 domsock.id=3 domsock.ip=10.99.0.3/16"
     assert probe_command_line(image).endswith("domsock.name=probe domsock.probe")
