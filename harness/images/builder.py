@@ -29,6 +29,7 @@ from harness.images.store import Store, digest_of
 
 LOCK_SECONDS = 600.0
 BASES_KEPT, IMAGES_KEPT = 2, 8
+BASE_ROOM, IMAGE_ROOM = 512 << 20, 64 << 20  # bytes; packages are unpacked for a base
 ARCHIVE = "archive"
 
 
@@ -75,7 +76,7 @@ class Builder:
         )
 
     def _make_base(self, name: str, refresh: bool) -> None:
-        self._store.make(name, lambda folder: self._fill_base(folder, refresh))
+        self._store.make(name, lambda folder: self._fill_base(folder, refresh), room=BASE_ROOM)
         self._store.keep_newest("base-*", BASES_KEPT)
 
     def _fill_base(self, folder: Path, refresh: bool) -> dict[str, Any]:
@@ -96,7 +97,9 @@ class Builder:
     def _make_image(self, base: str) -> dict[str, Any]:
         name = self._image_of(base)
         with self._events.span("image.assemble", image=name):
-            facts = self._store.make(name, lambda folder: self._fill_image(folder, base))
+            facts = self._store.make(
+                name, lambda folder: self._fill_image(folder, base), room=IMAGE_ROOM
+            )
         self._store.keep_newest("image-*", IMAGES_KEPT)
         return facts
 

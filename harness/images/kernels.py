@@ -69,8 +69,9 @@ class OwnKernels:
             (folder / INITRD).write_bytes(initrd)
             return {}
 
+        room = kernel.stat().st_size + len(initrd)
         with self._store.lock(LOCK_SECONDS):
-            self._store.make(name, fill)
+            self._store.make(name, fill, room=room)
             self._store.keep_newest("kernel-*", KEPT)
         place = self._store.root / name
         return Image(

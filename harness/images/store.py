@@ -12,7 +12,7 @@ from typing import Any
 
 import filelock
 
-from harness.errors import TestbedError
+from harness.errors import TestbedError, UsageError
 
 MANIFEST = "manifest.json"
 UNFINISHED = ".new-"
@@ -63,12 +63,18 @@ class Store:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
-    def make(self, name: str, fill: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-        """Find the folder, or have `fill` write its files and return its facts. Needs the lock."""
+    def make(
+        self, name: str, fill: Callable[[Path], dict[str, Any]], *, room: int
+    ) -> dict[str, Any]:
+        """Find the folder, or have `fill` write its files and return its facts. Needs the lock.
+
+        Raises UsageError when fewer than `room` bytes are free: so many it takes while it grows.
+        """
         facts = self.find(name)
         if facts is not None:
             return facts
         self._sweep()
+        self._require(room)
         with tempfile.TemporaryDirectory(dir=self.root, prefix=UNFINISHED) as folder:
             fresh = Path(folder) / "content"
             fresh.mkdir()
@@ -89,6 +95,16 @@ class Store:
         folders = sorted(self.root.glob(pattern), key=lambda path: path.stat().st_mtime)
         for folder in folders[:-count]:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _require(self, room: int) -> None:
+        free = shutil.disk_usage(self.root).free
+        if free < room:
+            raise UsageError(
+                "the disk has no room for the image",
+                where=str(self.root),
+                why=f"{free >> 20} MiB are free, and {room >> 20} MiB are needed to make it",
+                fix="remove something there, or set TESTBED_CACHE to a folder on a larger disk",
+            )
 
     def _sweep(self) -> None:
         """Remove what a builder that was killed had not finished."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 from harness.errors import UsageError
+from harness.guests import disk_room
 from harness.guests.guest import Guest
 from harness.guests.place import Place
+from harness.migration.disks import Luggage
 
 SPARE_BYTES = 64 << 20
 
@@ -23,6 +27,7 @@ def check(guest: Guest, destination: Place) -> None:
             fix=f"testbed console {guest.name} shows why",
         )
     _check_memory(guest, destination)
+    _check_disks(guest, destination)
 
 
 def _check_memory(guest: Guest, destination: Place) -> None:
@@ -32,4 +37,21 @@ def _check_memory(guest: Guest, destination: Place) -> None:
         raise UsageError(
             f"{destination.name} has {free >> 20} MiB free, {guest.name} needs {needed >> 20} MiB",
             fix="end a guest there, or choose another host",
+        )
+
+
+def _check_disks(guest: Guest, destination: Place) -> None:
+    """What is on its own disks must fit there; beside that on a lab's other host, as in a move."""
+    copied = Luggage.of(guest.domain).copied
+    if not copied:
+        return
+    needed = SPARE_BYTES + sum(guest.domain.disk_use(disk.target) for disk in copied)
+    folder = str(PurePosixPath(copied[0].path).parent)
+    _, free = disk_room.free(destination.host, folder)
+    if free < needed:
+        raise UsageError(
+            f"{destination.name} has {free >> 20} MiB of disk free, "
+            f"{guest.name}'s disks need {needed >> 20} MiB",
+            where=folder,
+            fix="make room there, or choose another host",
         )

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from harness import config
 from harness.events import EventLog
-from harness.guests import definition, disks, parts
+from harness.guests import definition, disk_room, disks, parts
 from harness.guests.guest import Guest
 from harness.guests.parts import Parts
 from harness.guests.place import Place
@@ -62,6 +62,7 @@ def apply(
     places = reach(topology, hosts)
     with events.span("images", digest=image.digest), ThreadPoolExecutor(1) as beside:
         learned = beside.submit(learn_emulators, places)
+        require_disk_room(record, hosts, made)
         place_images(hosts, image, made)
     emulators = ask_emulators(topology, hosts)  # says best what is wrong with one
     learned.result()
@@ -122,6 +123,27 @@ def find_parts(record: TestbedRecord, micro: Image, events: EventLog) -> dict[st
         name: parts.find(record.testbed_id, name, guest, images, kernels, told.get(name))
         for name, guest in record.topology.guests.items()
     }
+
+
+def require_disk_room(
+    record: TestbedRecord, hosts: Sequence[Host], made: Mapping[str, Parts]
+) -> None:
+    """Raises UsageError when the hosts' disks cannot hold those of the guests."""
+    homes = {
+        host.name: [
+            disk
+            for name, part in made.items()
+            if record.topology.guests[name].host == host.name
+            for disk in part.disks
+        ]
+        for host in hosts
+    }
+    if not any(homes.values()):
+        return
+    lab = record.machines is None
+    larger = f"set TESTBED_STATE to a folder on a larger disk than that of {record.folder}"
+    fix = f"ask for smaller disks, or {larger if lab else 'make room there'}"
+    disk_room.require(hosts, homes, one_machine=lab, fix=fix)
 
 
 def place_images(hosts: Sequence[Host], micro: Image, made: Mapping[str, Parts]) -> None:

@@ -102,6 +102,11 @@ class Domain:
         with self._doing(f"does not tell the size of {target}"):
             return int(self.raw.blockInfo(target)[0])
 
+    def disk_use(self, target: str) -> int:
+        """Bytes that the disk of that target takes on its host."""
+        with self._doing(f"does not tell the use of {target}"):
+            return int(self.raw.blockInfo(target)[1])
+
     def run_by(self, emulator: str) -> str:
         """Its description for another host, whose QEMU is at `emulator`."""
         flags = libvirt.VIR_DOMAIN_XML_MIGRATABLE | libvirt.VIR_DOMAIN_XML_SECURE

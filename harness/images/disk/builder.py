@@ -35,6 +35,7 @@ ROOT, DISK = "root.tar", "disk.qcow2"
 FINISH = "images/debian/finish"
 LOCK_SECONDS, FINISH_SECONDS = 1800.0, 600.0
 ROOTS_KEPT, DISKS_KEPT = 2, 4
+ROOT_ROOM = DISK_ROOM = 1 << 30  # bytes; a disk is a sparse file until it is a qcow2
 
 
 class DiskBuilder:
@@ -91,7 +92,7 @@ class DiskBuilder:
     def _make_root(self, name: str) -> None:
         if self._store.find(name) is None:
             with self._events.span("image.root", packages=list(self._packages())):
-                self._store.make(name, self._fill_root)
+                self._store.make(name, self._fill_root, room=ROOT_ROOM)
             self._store.keep_newest("root-*", ROOTS_KEPT)
 
     def _packages(self) -> tuple[str, ...]:
@@ -109,7 +110,7 @@ class DiskBuilder:
             return self._fill_disk(folder, self._store.root / root / ROOT, package)
 
         with self._events.span("image.disk", image=name):
-            facts = self._store.make(name, fill)
+            facts = self._store.make(name, fill, room=DISK_ROOM)
         self._store.keep_newest("disk-*", DISKS_KEPT)
         return facts
 

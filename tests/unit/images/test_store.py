@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import TestbedError
+from harness.errors import TestbedError, UsageError
 from harness.images.store import MANIFEST, Store, digest_of
 
 
@@ -26,14 +26,14 @@ class Filler:
 
 def test_made_once_and_found_again(tmp_path: Path) -> None:
     store, fill = Store(tmp_path), Filler()
-    assert store.make("x", fill) == store.make("x", fill) == {"release": "6.1"}
+    assert store.make("x", fill, room=1) == store.make("x", fill, room=1) == {"release": "6.1"}
     assert fill.times == 1
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "lose", "no manifest", "garbage", "list"])
 def test_a_damaged_folder_is_made_again(damage: str, tmp_path: Path) -> None:
     store, fill = Store(tmp_path), Filler()
-    store.make("x", fill)
+    store.make("x", fill, room=1)
     kernel, manifest = tmp_path / "x/kernel", tmp_path / "x" / MANIFEST
     if damage == "flip":
         kernel.write_bytes(b"Kernel")
@@ -46,7 +46,7 @@ def test_a_damaged_folder_is_made_again(damage: str, tmp_path: Path) -> None:
     else:
         manifest.write_text({"garbage": "{", "list": "[1]"}[damage])
     assert store.find("x") is None
-    store.make("x", fill)
+    store.make("x", fill, room=1)
     assert fill.times == 2 and store.find("x") == {"release": "6.1"}
 
 
@@ -56,14 +56,14 @@ def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
         raise TestbedError("no")
 
     with pytest.raises(TestbedError):
-        Store(tmp_path).make("x", fail)
+        Store(tmp_path).make("x", fail, room=1)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_killed_builder_left_is_swept(tmp_path: Path) -> None:
     (tmp_path / ".new-abc/content").mkdir(parents=True)
     (tmp_path / "packages/.new-def").mkdir(parents=True)
-    Store(tmp_path).make("x", Filler())
+    Store(tmp_path).make("x", Filler(), room=1)
     assert {path.name for path in tmp_path.iterdir()} == {"packages", "x"}
     assert list((tmp_path / "packages").iterdir()) == []
 
@@ -74,7 +74,7 @@ def test_two_builders_make_it_once(tmp_path: Path) -> None:
     def build() -> None:
         store = Store(tmp_path)
         with store.lock(10):
-            store.make("x", fill)
+            store.make("x", fill, room=1)
 
     threads = [threading.Thread(target=build) for _ in range(4)]
     for thread in threads:
@@ -87,7 +87,7 @@ def test_two_builders_make_it_once(tmp_path: Path) -> None:
 def test_only_the_newest_are_kept(tmp_path: Path) -> None:
     store = Store(tmp_path)
     for number in range(5):
-        store.make(f"image-{number}", Filler())
+        store.make(f"image-{number}", Filler(), room=1)
     store.keep_newest("image-*", 2)
     assert len(list(tmp_path.glob("image-*"))) == 2
 
@@ -100,3 +100,13 @@ def test_a_cache_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TestbedError, match="cannot be made"):
         Store(tmp_path / "file" / "cache")
+
+
+def test_a_disk_without_room_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    store, fill = Store(tmp_path), Filler()
+    with pytest.raises(UsageError, match=r"MiB are free, and \d+ MiB are needed") as caught:
+        store.make("x", fill, room=1 << 60)
+    assert fill.times == 0 and caught.value.where == str(tmp_path)
+    assert "TESTBED_CACHE" in caught.value.fix
+    store.make("x", fill, room=1)
+    assert store.make("x", fill, room=1 << 60) == {"release": "6.1"}  # what is there needs none
