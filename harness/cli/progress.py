@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
+from rich.text import Text
 
 from harness.cli import deadline
 from harness.events import Event, EventLog
@@ -36,6 +37,7 @@ SENTENCES = {
     "pair": "ways from {one} to {other}",
     "lab.stop": "take everything down",
 }
+REMARKS = {"boot.waits": "  {guest} still boots: {said}"}
 NOTICES = (
     "degraded",
     "prepare.failed",
@@ -64,6 +66,9 @@ class Progress:
         name, _, edge = event.name.rpartition(".")
         if name in SENTENCES and edge in ("begin", "end", "failed"):
             self._span(_sentence(name, event), edge, event)
+        elif event.name in REMARKS:
+            remark = Text(REMARKS[event.name].format(**event.fields), "dim")
+            self._console.print(remark, no_wrap=True, overflow="ellipsis")
         elif event.name in NOTICES:
             self._console.print(f"  [yellow]![/] {escape(str(event.fields))}", highlight=False)
 

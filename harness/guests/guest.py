@@ -8,7 +8,8 @@ from typing import Any
 
 from harness import clock
 from harness.agent.client import AgentClient
-from harness.errors import TestbedError
+from harness.clock import Deadline
+from harness.errors import DeadlineExceeded, TestbedError
 from harness.events import EventLog
 from harness.guests import definition, files, programs
 from harness.guests.place import Place
@@ -20,7 +21,11 @@ from harness.virt.domain import Domain
 from harness.virt.xml import GuestDefinition
 
 BOOT_SECONDS = 120.0
+SIGN_OF_LIFE_SECONDS = 15.0  # a boot that takes longer is told about so often
+PING_SECONDS = 5.0
 LAST_LINES = 20
+# To the end of what systemd starts; other systems have no such end, and need none.
+SETTLED = ["sh", "-c", "systemctl is-system-running --wait; true"]
 STEERING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -52,21 +57,49 @@ class Guest:
         domain = Domain.start_paused(place.connection, xml.domain(definition))
         return cls(definition.name, domain_id, domain, place, events)
 
-    def boot(self, advice: str = "") -> None:
-        """Let it run until its agent answers.
+    def boot(
+        self, advice: str = "", *, within: float = BOOT_SECONDS, services: bool = False
+    ) -> None:
+        """Let it run until its agent answers and it takes commands; with `services` until all
+        that systemd starts has been started.
 
         Raises TestbedError with the last lines of its console, and `advice`, when it never does.
         """
-        begun = clock.now()
+        begun, deadline = clock.now(), Deadline(within)
         try:
             self.domain.resume()
-            self.agent.call("hello", within=BOOT_SECONDS)
+            self._await_agent(deadline)
+            clock.wait_until(
+                self._takes_commands, within=deadline.left(), what="qemu-guest-agent", every=0.1
+            )
+            if services:
+                self.exec(SETTLED, within=deadline.left())
         except TestbedError as error:
             why = f"{error}; its console ends with:\n{self.last_words()}"
             raise TestbedError(
                 f"{self.name} did not boot", where=self.place.name, why=why, fix=advice
             ) from error
         self.boot_ms = (clock.now() - begun) * 1000
+
+    def _await_agent(self, deadline: Deadline) -> None:
+        """Ask until the agent answers; say now and then how far the console has come."""
+        while True:
+            try:
+                self.agent.call("hello", within=min(SIGN_OF_LIFE_SECONDS, deadline.left()))
+                return
+            except DeadlineExceeded:
+                if deadline.expired:
+                    what = f"its agent did not answer within {deadline.seconds:g} s"
+                    raise DeadlineExceeded(what, where=self.domain.where) from None
+            said = self.last_words().strip() or "its console is silent"
+            self.events.emit("boot.waits", guest=self.name, said=said.splitlines()[-1])
+
+    def _takes_commands(self) -> bool:
+        try:
+            self.domain.guest_command("guest-ping", within=PING_SECONDS)
+        except TestbedError:
+            return False
+        return True
 
     def last_words(self, lines: int = LAST_LINES) -> str:
         """The end of its console, without what would play tricks on a terminal."""

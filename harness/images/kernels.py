@@ -1,8 +1,8 @@
 """A kernel of the user's own: what it is, and an image that boots it.
 
-Three ways give it an initrd that fits: one that the user brings, `micro`'s with the modules of
+Three ways give it an initrd that fits: one that the user brings, the image's with the modules of
 that kernel behind it (archives may follow each other, and a later file replaces an earlier one),
-or `micro`'s as it is, for a kernel that has built in what it needs.
+or the image's as it is, for a kernel that has built in what it needs.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ VERSION_AT, VERSION_BASE, VERSION_LENGTH = 0x20E, 0x200, 256
 HEADER_LENGTH = 1 << 16
 LOCK_SECONDS = 600.0
 KEPT = 4
+ROOT_MODULES = ("crc32c_generic", "ext4")  # what the root file system on our own disks needs
 
 
 def release_of(kernel: Path) -> str:
@@ -57,11 +58,11 @@ class OwnKernels:
         self._modules = recipe.load(recipe_file).kernel.modules
         self._store = Store(cache / "images")
 
-    def image(self, guest: GuestSpec, micro: Image) -> Image:
-        """The image that boots the guest's own kernel."""
+    def image(self, guest: GuestSpec, base: Image) -> Image:
+        """The image that boots the guest's own kernel; `base` is what would be booted without."""
         kernel = Path(guest.kernel or "")
         release = release_of(kernel)
-        initrd = self._initrd(guest, micro, release)
+        initrd = self._initrd(guest, base, release)
         name = f"kernel-{digest_of((kernel.read_bytes(), initrd))}"
 
         def fill(folder: Path) -> dict[str, Any]:
@@ -79,32 +80,36 @@ class OwnKernels:
             initrd=place / INITRD if initrd else None,
             digest=name.removeprefix("kernel-"),
             kernel_release=release,
-            kernel_arguments=micro.kernel_arguments,
+            kernel_arguments=base.kernel_arguments,
         )
 
-    def _initrd(self, guest: GuestSpec, micro: Image, release: str) -> bytes:
+    def _initrd(self, guest: GuestSpec, base: Image, release: str) -> bytes:
         """Its content; nothing for a kernel that finds its root on a disk by itself."""
         if guest.initrd:
             return Path(guest.initrd).read_bytes()
-        if guest.disk_image or micro.initrd is None:
+        if guest.disk_image or base.initrd is None:
             return b""
-        base = micro.initrd.read_bytes()
+        first = base.initrd.read_bytes()
         if not guest.modules:
-            return base
+            return first
         folder = Path(guest.modules)
         check_modules(folder, release)
-        return base + cpio.archive(content.modules_of(folder, release, self._modules))
+        return first + cpio.archive(content.modules_of(folder, release, self._needed(base)))
 
-    def advice(self, guest: GuestSpec, image: Image, micro: Image) -> str:
+    def _needed(self, base: Image) -> tuple[str, ...]:
+        """The modules to load from the initrd: a root on a disk has none of this kernel."""
+        return (*self._modules, *(ROOT_MODULES if base.disk else ()))
+
+    def advice(self, guest: GuestSpec, image: Image, base: Image) -> str:
         """What to do when a guest with a kernel of its own does not come up."""
         if guest.initrd:
             return (
                 f"{guest.initrd} must start domsockd with --ctl /dev/virtio-ports/domsock.ctl, and "
                 "qemu-ga on /dev/virtio-ports/org.qemu.guest_agent.0"
             )
-        if guest.modules or guest.disk_image or image.kernel_release == micro.kernel_release:
+        if guest.modules or guest.disk_image or image.kernel_release == base.kernel_release:
             return ""
         return (
             f"kernel {image.kernel_release} came without modules: build in "
-            f"{', '.join(self._modules)}, or give its lib/modules/{image.kernel_release}"
+            f"{', '.join(self._needed(base))}, or give its lib/modules/{image.kernel_release}"
         )

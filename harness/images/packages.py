@@ -33,7 +33,7 @@ class Packages:
                 "the image's packages cannot be had",
                 where=", ".join(self._roots),
                 why=_last_lines(error),
-                fix="see that apt-get reaches its mirror (network, proxy), then: make image",
+                fix="see that apt-get reaches its mirror (network, proxy), then try again",
             ) from error
 
     def unpack(self, packages: Sequence[Package], to: Path) -> None:

@@ -22,6 +22,7 @@ MAX_GUESTS = naming.FIRST_HOST_ID - naming.FIRST_GUEST_ID
 RESERVED = ("self", "localhost", "harness")
 MICRO, DEBIAN = "micro", "debian"
 IMAGES = (MICRO, DEBIAN)
+DEBIAN_MEMORY = 192 * MIB  # with less it does not come up
 DISK_SUFFIXES = (".qcow2", ".raw", ".img")
 NETWORK = "guests"
 
@@ -130,6 +131,11 @@ class GuestSpec(Part):
             raise ValueError(
                 f"image: there is no image {self.image!r}: {hint(self.image, IMAGES, 'images')}, "
                 f"and a path has a / in it or ends in {', '.join(DISK_SUFFIXES)}"
+            )
+        if self.image == DEBIAN and self.memory < DEBIAN_MEMORY:
+            raise ValueError(
+                f"memory: the image debian needs {DEBIAN_MEMORY // MIB} MiB or more, "
+                f"and this guest has {self.memory // MIB} MiB"
             )
         for key in ("initrd", "modules"):
             if getattr(self, key) and not self.kernel:

@@ -209,7 +209,8 @@ def boot(
             for disk in made[name].disks:
                 disks.make(place.host, disk)
             guest = Guest.create(defined, topology.guest_id(name), place, events)
-            guest.boot(made[name].advice)
+            patience = made[name].boot_seconds(kvm=defined.kvm)
+            guest.boot(made[name].advice, within=patience, services=made[name].whole)
         return guest
 
     names = list(topology.guests)

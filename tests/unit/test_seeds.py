@@ -29,7 +29,7 @@ def topology(tmp_path: Path) -> Topology:
     (tmp_path / "cloud.qcow2").write_bytes(b"QFI\xfb" + bytes(100))
     guests: dict[str, Any] = {
         "m1": {"host": "h1"},
-        "d1": {"host": "h1", "image": "debian"},
+        "d1": {"host": "h1", "image": "debian", "memory": "256 MiB"},
         "c1": {"host": "h1", "image": str(tmp_path / "cloud.qcow2")},
     }
     networks: dict[str, Any] = {"guests": {}, "storage": {}}

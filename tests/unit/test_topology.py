@@ -73,6 +73,11 @@ def test_the_default_is_valid() -> None:
         ("shm: 64 MiB", "shm: 5", "(t.yaml:4)|hosts.h2.shm: 5 bytes"),
         ("g1: {host: h1}", "g1: {host: h1, image: none-such}", "(t.yaml:6)|image|micro"),
         ("g1: {host: h1}", "g1: {host: h1, image: mikro}", "guests.g1.image|did you mean 'micro'?"),
+        (
+            "g1: {host: h1}",
+            "g1: {host: h1, image: debian}",
+            "memory: the image debian needs 192 MiB",
+        ),
         ("g1: {host: h1}", "g1: {host: h1, machine: q53}", "guests.g1.machine|mean 'q35'?"),
         ("g1: {host: h1}", "g1: {host: h1, machine: none}", "valid words are pc, q35"),
         ("g1: {host: h1}", "g1: {host: h1, initrd: i}", "(t.yaml:6)|guests.g1.initrd: this goes"),

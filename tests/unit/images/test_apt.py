@@ -141,7 +141,7 @@ def test_without_network_the_error_says_why_and_what_next(tmp_path: Path) -> Non
     with pytest.raises(TestbedError) as caught:
         packages(FakeApt(known=False, network=False), tmp_path).fetch(refresh=False)
     assert "could not resolve the mirror" in str(caught.value)
-    assert "make image" in caught.value.fix
+    assert "reaches its mirror" in caught.value.fix
     assert "qemu-guest-agent" in caught.value.where
 
 

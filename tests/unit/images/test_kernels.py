@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,22 @@ def test_modules_go_behind_micros_initrd(tmp_path: Path, micro: Image, kernels: 
     assert f"usr/lib/modules/{RELEASE}/virtio_blk.ko".encode() in initrd
     assert " ".join(names).encode() + b"\n" in initrd
     assert kernels.advice(spec, image, micro) == ""
+
+
+def test_a_kernel_for_debian_gets_the_modules_of_its_root_too(
+    tmp_path: Path, micro: Image, kernels: OwnKernels
+) -> None:
+    folder = tmp_path / RELEASE
+    folder.mkdir()
+    names = ("virtio_pci", "virtio_net", "virtio_console", "virtio_blk", "crc32c_generic", "ext4")
+    for name in names:
+        (folder / f"{name}.ko").write_bytes(b"\0depends=\0")
+    debian = replace(micro, disk=tmp_path / "disk.qcow2", kernel_arguments=("root=/dev/vda2",))
+    own = {"kernel": str(bzimage(tmp_path / "k")), "modules": str(folder)}
+    spec = guest(image="debian", memory="256 MiB", **own)
+    image = kernels.image(spec, debian)
+    assert image.initrd and " ".join(names).encode() + b"\n" in image.initrd.read_bytes()
+    assert image.kernel_arguments == ("root=/dev/vda2",)
 
 
 def test_a_kernel_for_a_disk_image_has_no_initrd(
