@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from harness.errors import TestbedError
@@ -88,24 +89,37 @@ def modules_of(folder: Path, release: str, names: Iterable[str]) -> Iterator[cpi
     yield cpio.file("etc/modules", " ".join(module.name for module in found).encode() + b"\n")
 
 
-def _libraries(programs: Iterable[Path], unpacked: Unpacked) -> Iterator[cpio.Entry]:
+@dataclass(frozen=True)
+class Needed:
+    """What programs load: libraries by name, loaders among them; and the loaders' own paths."""
+
+    files: dict[str, bytes]
+    loaders: frozenset[str]
+
+
+def libraries_of(programs: Iterable[Path], unpacked: Unpacked) -> Needed:
     """Every library that the programs need, and that those need, and the dynamic loader."""
-    interpreters: set[str] = set()
+    loaders: set[str] = set()
     libraries: dict[str, bytes] = {}
     queue = [path.read_bytes() for path in programs]
     for data in queue:
         required = elf.requirements(data)
-        interpreters |= {required.interpreter} - {""}
+        loaders |= {required.interpreter} - {""}
         for name in required.libraries:
             if name not in libraries:
                 libraries[name] = unpacked.find(f"{LIBRARY_FOLDER}/{name}").read_bytes()
                 queue.append(libraries[name])
-    loaders = {PurePosixPath(path).name for path in interpreters}
-    for name in loaders - libraries.keys():
+    for name in {PurePosixPath(path).name for path in loaders} - libraries.keys():
         libraries[name] = unpacked.find(f"{LIBRARY_FOLDER}/{name}").read_bytes()
-    for name, data in libraries.items():
+    return Needed(libraries, frozenset(loaders))
+
+
+def _libraries(programs: Iterable[Path], unpacked: Unpacked) -> Iterator[cpio.Entry]:
+    """Them in their usual places."""
+    needed = libraries_of(programs, unpacked)
+    for name, data in needed.files.items():
         yield cpio.file(f"{LIBRARY_FOLDER}/{name}", data, 0o755)
-    for path in interpreters:
+    for path in needed.loaders:
         target = f"/{LIBRARY_FOLDER}/{PurePosixPath(path).name}"
         yield cpio.symlink(f"usr{path}", target)
 

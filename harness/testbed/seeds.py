@@ -1,13 +1,16 @@
-"""The NoCloud seeds of guests that boot a disk image of the user's: who they are, and the agent."""
+"""The NoCloud seeds of guests that boot a disk image of the user's: who they are, and
+what makes them guests of ours."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness import config, run
 from harness.images.disk import tools
 from harness.images.disk.deb import build_deb
+from harness.images.disk.qemu_ga import build_qemu_ga
 from harness.images.disk.seed import Card, Told, build_seed
 from harness.images.diskimage import DiskImage
 from harness.images.store import digest_of
@@ -15,6 +18,7 @@ from harness.model import naming
 from harness.testbed.record import TestbedRecord
 
 FOLDER = "seeds"
+INSTALL = "images/cloud/install"
 
 
 def build(record: TestbedRecord) -> dict[str, DiskImage]:
@@ -26,8 +30,12 @@ def build(record: TestbedRecord) -> dict[str, DiskImage]:
     folder = record.folder / FOLDER
     folder.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
-        package = build_deb(config.REPOSITORY, Path(place), run.run)
-        return {name: _seed(tell(record, name), package, folder / f"{name}.raw") for name in names}
+        carried = {
+            "install": config.REPOSITORY / INSTALL,
+            "agent.deb": build_deb(config.REPOSITORY, Path(place), run.run),
+            "qemu-ga.tar": build_qemu_ga(config.cache_dir(), config.REPOSITORY, run.run),
+        }
+        return {name: _seed(tell(record, name), carried, folder / f"{name}.raw") for name in names}
 
 
 def tell(record: TestbedRecord, name: str) -> Told:
@@ -45,6 +53,6 @@ def tell(record: TestbedRecord, name: str) -> Told:
     return Told(name, domain_id, f"{record.testbed_id}-{name}", cards, keys)
 
 
-def _seed(told: Told, package: Path, to: Path) -> DiskImage:
-    build_seed(told, package, to, run.run)
+def _seed(told: Told, carried: Mapping[str, Path], to: Path) -> DiskImage:
+    build_seed(told, carried, to, run.run)
     return DiskImage(to, "raw", digest_of((to.read_bytes(),)))

@@ -11,10 +11,8 @@ asks for newer ones.
 
 from __future__ import annotations
 
-import io
 import platform
 import shutil
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +22,7 @@ from harness.events import EventLog
 from harness.images import content, cpio
 from harness.images.apt import Runner
 from harness.images.disk import initrd, layout, namespace, rootfs, tools
+from harness.images.disk.archive import Member, tar
 from harness.images.disk.deb import build_deb
 from harness.images.disk.layout import Disk
 from harness.images.disk.recipe import Additions, DiskRecipe
@@ -84,6 +83,7 @@ class DiskBuilder:
         yield self._store.manifest(root) or b""
         yield package.read_bytes() if package else b""
         yield self._additions()
+        yield "\n".join(self._removed()).encode()
         yield self._recipe_text
         for path in (FINISH, self._recipe.initrd.init):
             yield (self._repository / path).read_bytes()
@@ -131,7 +131,7 @@ class DiskBuilder:
 
     def _finish(self, work: Path, root: Path, disk: Path, package: Path | None) -> None:
         (work / "additions.tar").write_bytes(self._additions())
-        (work / "removed").write_text("".join(f"{path}\n" for path in self._recipe.removed))
+        (work / "removed").write_text("".join(f"{path}\n" for path in self._removed()))
         if package:
             shutil.copyfile(package, work / "agent.deb")
         argv = [str(self._repository / FINISH), str(work), str(root), str(disk)]
@@ -140,22 +140,20 @@ class DiskBuilder:
 
     def _additions(self) -> bytes:
         """Our own files as an archive."""
-        made = io.BytesIO()
-        with tarfile.open(fileobj=made, mode="w", format=tarfile.GNU_FORMAT) as archive:
-            for part in (self._recipe.always, *(() if self._bare else (self._recipe.guest,))):
-                self._add(part, archive)
-        return made.getvalue()
+        parts = (self._recipe.always, *(() if self._bare else (self._recipe.guest,)))
+        return tar(member for part in parts for member in self._members(part))
 
-    def _add(self, part: Additions, archive: tarfile.TarFile) -> None:
+    def _members(self, part: Additions) -> Iterator[Member]:
         for path, source in part.files.items():
             data = content.read_source(self._repository, source)
-            _add_file(archive, path, data, 0o755 if source.executable else 0o644)
+            yield Member(path, data, 0o755 if source.executable else 0o644)
         for path, text in part.texts.items():
-            _add_file(archive, path, text.encode(), 0o644)
+            yield Member(path, text.encode())
         for path, target in part.links.items():
-            link = tarfile.TarInfo(path)
-            link.type, link.linkname = tarfile.SYMTYPE, target
-            archive.addfile(link)
+            yield Member(path, target=target)
+
+    def _removed(self) -> tuple[str, ...]:
+        return (*self._recipe.removed, *(self._recipe.removed_bare if self._bare else ()))
 
     def _described(self, name: str, facts: dict[str, Any]) -> Image:
         folder = self._store.root / name
@@ -167,9 +165,3 @@ class DiskBuilder:
             kernel_release=facts["kernel_release"],
             kernel_arguments=(*self._recipe.arguments, *self._recipe.direct),
         )
-
-
-def _add_file(archive: tarfile.TarFile, path: str, data: bytes, mode: int) -> None:
-    entry = tarfile.TarInfo(path)
-    entry.size, entry.mode = len(data), mode
-    archive.addfile(entry, io.BytesIO(data))

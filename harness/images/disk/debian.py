@@ -1,5 +1,5 @@
 """The images `debian` and `cloud`: a guest with systemd, ssh and Python; and the same disk without
-anything of ours, as a stand-in for the cloud image that somebody brings along."""
+anything that makes it a guest of ours, as a stand-in for the cloud image that somebody brings."""
 
 from __future__ import annotations
 

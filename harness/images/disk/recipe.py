@@ -33,6 +33,7 @@ class DiskRecipe(Part):
     direct: tuple[str, ...]
     initrd: Initrd
     removed: tuple[str, ...]
+    removed_bare: tuple[str, ...]
     always: Additions
     guest: Additions
 

@@ -1,13 +1,13 @@
 """A NoCloud seed: what cloud-init in a guest's disk image is told, as a disk of its own.
 
-It carries the agent's package, so an image needs no network to become a guest of ours.
+It carries what makes an image a guest of ours, so that no network is needed for it.
 https://cloudinit.readthedocs.io has the keys' meanings.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ from harness.images.apt import Runner
 from harness.images.disk import namespace
 
 LABEL = "CIDATA"
-AGENT = "agent.deb"
+INSTALL = "install"  # what cloud-init runs: images/cloud/install
 MOUNTED = "/run/testbed-seed"
-TRACKS, HEADS, SECTORS = 128, 4, 32  # 8 MiB
+TRACKS, HEADS, SECTORS = 256, 4, 32  # 16 MiB
 TOOL_SECONDS = 60.0
 
 
@@ -62,7 +62,7 @@ def network_config(told: Told) -> str:
 
 
 def user_data(told: Told) -> str:
-    """Its keys, and the agent: which domain it is, its package, and that it is started."""
+    """Its keys, which domain it is, and that what the seed carries is installed."""
     facts = f"domsock.name={told.name}\ndomsock.id={told.domain_id}\n"
     return "#cloud-config\n" + _yaml(
         {
@@ -73,15 +73,15 @@ def user_data(told: Told) -> str:
             "runcmd": [
                 ["mkdir", "-p", MOUNTED],
                 ["mount", "-o", "ro", f"/dev/disk/by-label/{LABEL}", MOUNTED],
-                ["dpkg", "--install", f"{MOUNTED}/{AGENT}"],
+                ["sh", f"{MOUNTED}/{INSTALL}"],
                 ["umount", MOUNTED],
             ],
         }
     )
 
 
-def build_seed(told: Told, package: Path, to: Path, run: Runner) -> None:
-    """Write the seed's disk to the file `to`, with the agent's package in it."""
+def build_seed(told: Told, carried: Mapping[str, Path], to: Path, run: Runner) -> None:
+    """Write the seed's disk to the file `to`, with the files it carries, `INSTALL` among them."""
     texts = {
         "meta-data": meta_data(told),
         "network-config": network_config(told),
@@ -96,8 +96,9 @@ def build_seed(told: Told, package: Path, to: Path, run: Runner) -> None:
     with tempfile.TemporaryDirectory() as place:
         for name, text in texts.items():
             (Path(place) / name).write_text(text)
-            tool("mcopy", "-i", str(to), str(Path(place) / name), f"::/{name}")
-    tool("mcopy", "-i", str(to), str(package), f"::/{AGENT}")
+        files = {**{name: Path(place) / name for name in texts}, **carried}
+        for name, source in files.items():
+            tool("mcopy", "-i", str(to), str(source), f"::/{name}")
 
 
 def _yaml(content: dict[str, Any]) -> str:

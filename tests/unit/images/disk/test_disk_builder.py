@@ -33,6 +33,7 @@ class Machine:
         self.calls: list[str] = []
         self.additions: dict[str, tarfile.TarInfo] = {}
         self.had_agent = False
+        self.removed: list[str] = []
 
     def run(self, argv: Sequence[str], **_: Any) -> Completed:
         words = list(argv)
@@ -61,6 +62,7 @@ class Machine:
 
     def look(self, work: Path) -> None:
         self.had_agent = (work / "agent.deb").exists()
+        self.removed = (work / "removed").read_text().splitlines()
         with tarfile.open(fileobj=io.BytesIO((work / "additions.tar").read_bytes())) as archive:
             self.additions = {member.name: member for member in archive}
 
@@ -140,8 +142,10 @@ def test_only_our_own_image_has_the_agent(bench: Bench) -> None:
     generator = "etc/systemd/system-generators/testbed-network"
     bench.build()
     assert bench.machine.had_agent and bench.machine.additions[generator].mode == 0o755
+    assert "usr/sbin/qemu-ga" not in bench.machine.removed
     bench.build(bare=True)
     assert not bench.machine.had_agent and generator not in bench.machine.additions
+    assert "usr/sbin/qemu-ga" in bench.machine.removed
 
 
 def test_what_is_added_belongs_to_root(bench: Bench) -> None:
