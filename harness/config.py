@@ -7,7 +7,12 @@ from pathlib import Path
 
 import platformdirs
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+DISTRIBUTION = "domsock"
+PACKAGE = Path(__file__).resolve().parent
+INSTALLED = False  # setup.py makes it True in a wheel, around which there is no tree
+
+# Roles, recipes and compiled programs lie below it: in the tree, or a wheel's copy of these parts.
+REPOSITORY = PACKAGE / "shipped" if INSTALLED else PACKAGE.parent
 
 
 def state_dir() -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.metadata import version
 from pathlib import Path
 
 from harness import config, run
@@ -58,7 +59,9 @@ def point_latest(folder: Path) -> None:
 
 
 def commit() -> str:
-    """The commit of this tree, with a + when it was changed since."""
+    """The commit of this tree, with a + when it was changed since; without a tree the version."""
+    if config.INSTALLED:
+        return version(config.DISTRIBUTION)
     git = ["git", "-C", str(config.REPOSITORY)]
     head = run.run([*git, "rev-parse", "--short", "HEAD"], check=False)
     if head.returncode:
