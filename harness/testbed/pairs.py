@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from harness.errors import TestbedError
 from harness.hosts.base import Host
 from harness.hosts.checks import Check
 from harness.hosts.ssh import SshHost
 
 MIGRATION_PORT = 49215  # the last of libvirt's range: the first are in use when a guest arrives
+LIBVIRT_PORT = 16509  # of libvirtd by TCP, in a lab
 TRIAL_SECONDS = 3
+PROVISION = "testbed provision -i INVENTORY with both hosts in it; root must be let in by key"
 LISTEN = """
 import socket, sys
 server = socket.create_server((sys.argv[1], int(sys.argv[2])))
@@ -31,19 +35,26 @@ def checks(one: SshHost, other: SshHost, network: int) -> list[Check]:
 
 
 def _libvirt(one: SshHost, other: SshHost) -> Check:
-    """As libvirt does at a migration: the other's libvirtd, by SSH, with the host's own key."""
+    """As the source's libvirtd does at a migration: it calls the destination's, by its URI."""
+    by_ssh = urlsplit(other.peer_uri).scheme == "qemu+ssh"
+    where = f"{other.address}:{other.target.port if by_ssh else LIBVIRT_PORT}"
+    why = _log_in(one, other) if by_ssh else _connect(one, other.address, LIBVIRT_PORT)
+    return Check(
+        f"{one.name} → {other.name}: migration URI",
+        not why,
+        why or (f"root@{where} by SSH" if by_ssh else f"{where} by TCP"),
+        "the source's libvirtd calls the destination's",
+        PROVISION if by_ssh else "testbed logs shows what libvirtd says there",
+    )
+
+
+def _log_in(one: SshHost, other: SshHost) -> str:
+    """What stopped libvirt's own way by SSH, with the host's own key; nothing when it is open."""
     target = other.target
     ssh = ["ssh", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={TRIAL_SECONDS}"]
     ssh += ["-p", str(target.port), f"root@{target.address}", "test -S /run/libvirt/libvirt-sock"]
     done = one.run(ssh, check=False)
-    why = done.stderr.strip() or f"exit code {done.returncode}"
-    return Check(
-        f"{one.name} → {other.name}: migration URI",
-        done.returncode == 0,
-        f"root@{target.address}:{target.port} by SSH" if not done.returncode else why,
-        "the source's libvirtd calls the destination's",
-        "testbed provision -i INVENTORY with both hosts in it; root must be let in by key",
-    )
+    return (done.stderr.strip() or f"exit code {done.returncode}") if done.returncode else ""
 
 
 def _migration(one: Host, other: SshHost) -> Check:
