@@ -11,7 +11,7 @@ from collections.abc import Callable
 from harness.pytest_plugin import Guest, Host, Testbed, Traffic, intact
 
 CLIENT = "echo hello | nc -N -U /run/domsock/g2/greeting"
-SERVER = "nc -lU /run/domsock/self/greeting > /run/greeting 2>/dev/null"
+SERVER = "umask 0; nc -lU /run/domsock/self/greeting > /run/greeting 2>/dev/null"
 
 
 def test_every_guest_is_up(testbed: Testbed) -> None:

@@ -47,9 +47,9 @@ static uint64_t sim_clock(void)
 /* ---- what the links need ---- */
 
 /* The name of a stream is its index here. */
-static int sim_connect(void *user, const char *name)
+static int sim_connect(void *user, const struct stream *stream)
 {
-    struct program *server = &programs[atoi(name)][1];
+    struct program *server = &programs[atoi(stream->name)][1];
     int pair[2];
 
     (void)user;
@@ -85,9 +85,9 @@ static void sim_handed_over(void *user, const struct handover_report *report)
     side->aborts += !report->committed;
 }
 
-static void sim_exported(void *user, const char *name, bool present)
+static void sim_exported(void *user, const char *name, enum export_scope scope)
 {
-    (void)user, (void)name, (void)present;
+    (void)user, (void)name, (void)scope;
 }
 
 static const struct link_user sim_user = {.connect = sim_connect,

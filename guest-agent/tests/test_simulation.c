@@ -37,7 +37,7 @@ static void open_stream(int which)
     /* Opened towards a life of the peer that has ended, unnoticed. */
     excused[index] = sides[which].link->peer_incarnation != sides[1 - which].link->incarnation;
     snprintf(name, sizeof(name), "%d", index);
-    link_open(sides[which].link, pair[0], name);
+    link_open(sides[which].link, pair[0], name, STREAM_NO_USER);
 }
 
 static void serve(int which)

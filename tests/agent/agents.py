@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,12 +85,14 @@ class Channel:
 class Agent:
     """A running domsockd."""
 
-    def __init__(self, folder: Path, name: str, domain_id: int, *options: str) -> None:
+    def __init__(
+        self, folder: Path, name: str, domain_id: int, *options: str, under: Sequence[str] = ()
+    ) -> None:
         self.name = name
         self.id = domain_id
         self.run_dir = folder / name
         self.log = folder / f"{name}.log"
-        self._argv = [str(BUILD / "domsockd"), "--name", name, "--id", str(domain_id)]
+        self._argv = [*under, str(BUILD / "domsockd"), "--name", name, "--id", str(domain_id)]
         self._argv += ["--run-dir", str(self.run_dir), "--log", str(self.log), *options]
         self.start("127.0.0.1:0")
 
@@ -225,10 +227,10 @@ class Pair:
 
     KEY = "ab" * 32
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, under: Sequence[str] = ()) -> None:
         self.folder = folder
-        self.g1 = Agent(folder, "g1", 3, *options)
-        self.g2 = Agent(folder, "g2", 4, *options)
+        self.g1 = Agent(folder, "g1", 3, *options, under=under)
+        self.g2 = Agent(folder, "g2", 4, *options, under=under)
         self.proxy = Proxy(self.g1.port)
         self._regions = 0
         self.region: tuple[Path, str] = (Path(), "")

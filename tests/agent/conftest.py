@@ -22,6 +22,7 @@ def built() -> None:
 def folder() -> Iterator[Path]:
     # Not tmp_path: a UNIX socket's path has at most 107 bytes.
     with TemporaryDirectory(prefix="agent-") as path:
+        Path(path).chmod(0o755)  # an agent of root's acts as nobody for its peer
         yield Path(path)
 
 

@@ -83,7 +83,9 @@ class Peer:
 
 def serve(agent: Agent) -> socket.socket:
     server = socket.socket(socket.AF_UNIX)
-    server.bind(str(agent.run_dir / "self" / "sink"))
+    path = agent.run_dir / "self" / "sink"
+    server.bind(str(path))
+    path.chmod(0o666)
     server.listen(2000)
     wait_until(lambda: agent.call("exports")["local"] == ["sink"], "the export is known")
     return server

@@ -85,6 +85,7 @@ class Server:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.bind(str(self.path))
+        self.path.chmod(0o666)
         self.socket.listen(64)
         self.socket.settimeout(PATIENCE_S)
 

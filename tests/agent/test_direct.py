@@ -211,7 +211,6 @@ except OSError as error: say(error.strerror)
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_another_user_sees_no_region(on_shm: Pair) -> None:
     """A region shows every stream of its grant: another user's program gets no end of a ring."""
-    on_shm.folder.chmod(0o755)
     code = """
 os.setuid(65534)
 try: listener(80)

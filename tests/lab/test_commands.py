@@ -31,7 +31,9 @@ def test_exec_passes_output_and_exit_code_on(lasting: User) -> None:
 
 
 def test_a_stock_program_talks_to_another_guest_and_streams_shows_it(lasting: User) -> None:
-    serve = "setsid /usr/bin/nc -lU /run/domsock/self/chat >/run/chat.out 2>&1 </dev/zero &"
+    serve = (
+        "umask 0; setsid /usr/bin/nc -lU /run/domsock/self/chat >/run/chat.out 2>&1 </dev/zero &"
+    )
     lasting.ok("exec", "g2", "--", "sh", "-c", serve)
     talk = (
         "for i in $(seq 100); do [ -S /run/domsock/g2/chat ] && break; sleep 0.1; done;"

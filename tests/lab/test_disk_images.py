@@ -56,7 +56,9 @@ def sh(user: User, guest: str, script: str) -> str:
 
 def converse(user: User, guest: str) -> None:
     """A stock socat in that guest answers a stock netcat in g1."""
-    server = "socat UNIX-LISTEN:/run/domsock/self/chat,fork,unlink-early SYSTEM:'tr a-z A-Z'"
+    server = (
+        "socat UNIX-LISTEN:/run/domsock/self/chat,fork,unlink-early,mode=666 SYSTEM:'tr a-z A-Z'"
+    )
     sh(user, guest, f"setsid {server} > /dev/null 2>&1 < /dev/null &")
     seen = f"for i in $(seq 300); do [ -S /run/domsock/{guest}/chat ] && break; sleep 0.1; done"
     said = sh(user, "g1", f"{seen}; echo {SENT} | nc -NU /run/domsock/{guest}/chat")

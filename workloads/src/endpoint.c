@@ -130,6 +130,12 @@ static void tell_port(int listener)
         fprintf(stderr, "oracle: listening on port %d\n", ntohs(bound.sin_port));
 }
 
+/* Who may connect to a port may connect to a path: the agent comes as nobody in particular. */
+static int open_to_all(const struct target *target)
+{
+    return target->address.any.sa_family == AF_UNIX ? chmod(target->where, 0666) : 0;
+}
+
 static int listen_at(const struct target *target, int *listener)
 {
     int one = 1;
@@ -138,7 +144,8 @@ static int listen_at(const struct target *target, int *listener)
         return complain(BROKEN, "no socket", target->where, strerror(errno));
     if (target->address.any.sa_family == AF_INET)
         setsockopt(*listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(*listener, &target->address.any, target->length) < 0 || listen(*listener, 1) < 0)
+    if (bind(*listener, &target->address.any, target->length) < 0 || open_to_all(target) < 0 ||
+        listen(*listener, 1) < 0)
         return complain(BROKEN, "cannot listen", target->where, strerror(errno));
     if (target->address.any.sa_family == AF_INET)
         tell_port(*listener);

@@ -4,18 +4,21 @@
  * there is nothing that fork, exec or another thread could confuse. Descriptors travel beside the
  * messages.
  *
- * A program's AF_VSOCK socket is one end of a UNIX socketpair; bind and connect give the other end
- * to the agent. So everything the kernel does with a descriptor (dup, fork, poll, close) is right.
+ * A program's AF_VSOCK socket is one end of a UNIX socketpair; the other end is given to the agent
+ * by bind, as the port's, and by connect, as the stream's. So everything the kernel does with a
+ * descriptor (dup, fork, poll, close) is right.
  *
- *   BIND      + the agent's end of a SOCK_SEQPACKET pair, from then on the port's
- *   CONNECT   + the agent's end of a SOCK_STREAM pair, from then on the stream's; answered when
- *             the peer's server has it, or is known not to
+ *   BIND      + the other end, from then on the port's
+ *   CONNECT   + the other end, from then on the stream's; answered when the peer's server has it,
+ *             or is known not to. For a program that does not wait the shim has put `filler` bytes
+ *             into its end, so that it cannot be written to: the agent takes them out just before
+ *             it answers, and with an error gives the other end back.
  *   PROMOTE   asks for one end of a ring: direct mode (abi/direct.h). With the answer comes the
  * page; two messages of one byte follow, with the region and with an eventfd that means "kick the
  * peer"
  *
- * On a port's pair the program says shim_backlog (listen) and one byte for each caller it has
- * taken (accept); the agent says shim_caller, with the caller's descriptor. */
+ * On a port's pair the program says shim_word (listen, accept); the agent says shim_caller, with
+ * the caller's descriptor. */
 #pragma once
 
 #include <stddef.h>
@@ -25,6 +28,9 @@
 #define SHIM_RUN_DIR "/run/domsock"
 #define SHIM_RUN_DIR_VARIABLE "DOMSOCK_RUN_DIR"
 #define SHIM_PORT_ANY UINT32_MAX
+/* getsockopt(fd, AF_VSOCK, this, uint64_t *): a caller's user, as its domain numbers them */
+#define SHIM_PEER_USER 0x4453
+#define SHIM_FILLER_MAX 256u
 #define SHIM_PORTS_PRIVILEGED 1024u /* below: for root, as the kernel has it */
 
 enum shim_type { SHIM_WHOAMI = 1, SHIM_BIND = 2, SHIM_CONNECT = 3, SHIM_PROMOTE = 4 };
@@ -35,8 +41,9 @@ struct shim_request {
     uint32_t port;
     uint32_t local_port; /* CONNECT: as bound before, or SHIM_PORT_ANY */
     uint32_t end;        /* PROMOTE: an enum direct_which */
-    uint32_t reserved;
-    uint64_t stream; /* PROMOTE */
+    uint32_t filler;     /* CONNECT */
+    uint64_t stream;     /* PROMOTE */
+    uint64_t timeout_us; /* CONNECT: the agent gives up after so long; 0: the program will */
 };
 
 struct shim_answer {
@@ -47,19 +54,22 @@ struct shim_answer {
     uint64_t stream; /* CONNECT: which one it is to the agent */
 };
 
-struct shim_backlog {
-    uint32_t backlog;
+enum shim_saying { SHIM_LISTENS = 1, SHIM_ACCEPTED = 2 };
+
+struct shim_word {
+    uint32_t saying;
+    uint32_t backlog; /* SHIM_LISTENS */
 };
 
 struct shim_caller {
     uint32_t cid;
     uint32_t port;
     uint32_t own_cid;
-    uint32_t reserved;
+    uint32_t user;   /* of the caller, as its domain numbers them; UINT32_MAX: not known */
     uint64_t stream; /* 0: the caller is in the same domain */
 };
 
-_Static_assert(sizeof(struct shim_request) == 32, "struct shim_request");
+_Static_assert(sizeof(struct shim_request) == 40, "struct shim_request");
 _Static_assert(sizeof(struct shim_answer) == 24, "struct shim_answer");
-_Static_assert(sizeof(struct shim_backlog) == 4, "struct shim_backlog");
+_Static_assert(sizeof(struct shim_word) == 8, "struct shim_word");
 _Static_assert(sizeof(struct shim_caller) == 24, "struct shim_caller");

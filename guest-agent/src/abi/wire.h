@@ -42,8 +42,10 @@ enum wire_type {
 };
 
 /* wire_header.flags */
-#define WIRE_ACK_FIN 1u   /* ACK: the program has been told of the end of the stream too */
-#define WIRE_OPEN_PORT 1u /* OPEN: to a port; no name follows, the offset is the opener's port */
+#define WIRE_ACK_FIN 1u      /* ACK: the program has been told of the end of the stream too */
+#define WIRE_EXPORT_ALL 1u   /* EXPORT: every user of its domain may connect there */
+#define WIRE_OPEN_PORT 1u    /* OPEN: to a port; no name follows */
+#define WIRE_OPEN_PACKETS 2u /* OPEN: the stream carries messages (link/packets.h) */
 /* RST: the errno that says why, 0 if there is none */
 
 enum wire_path { WIRE_PATH_TCP = 0, WIRE_PATH_SHM = 1 };
@@ -77,8 +79,9 @@ struct wire_stream_state {
     uint64_t delivered;
 };
 
-/* OPEN (the export's name follows, or with WIRE_OPEN_PORT nothing) and OPENED. Offsets of 0: the
- * stream travels by tcp. */
+/* OPEN (the export's name follows, or with WIRE_OPEN_PORT nothing) and OPENED. Rings of 0: the
+ * stream travels by tcp. The header's offset tells of the opener: its port in the lower half (with
+ * WIRE_OPEN_PORT), the id of its user in its domain, plus one, in the upper; 0: not said. */
 struct wire_open {
     uint32_t window;
     uint32_t port;    /* with WIRE_OPEN_PORT */

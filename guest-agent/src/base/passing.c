@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define PASSING_ROOM 425984 /* twice the kernel's default limit of SO_SNDBUF */
+
 union control {
     struct cmsghdr align;
     char bytes[CMSG_SPACE(sizeof(int))];
@@ -28,6 +30,13 @@ int passing_send(int socket, const void *message, size_t length, int fd)
         memcpy(CMSG_DATA(passed), &fd, sizeof(int));
     }
     return sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+void passing_make_room(int socket)
+{
+    int half = PASSING_ROOM / 2; /* the kernel doubles it */
+
+    setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &half, sizeof(half));
 }
 
 ssize_t passing_receive(int socket, void *message, size_t length, int *fd, int flags)

@@ -99,13 +99,24 @@ int socket_accept(int listener)
     return fd < 0 ? error : fd;
 }
 
-int socket_connect_unix(const char *path)
+static void bind_abstract(int fd, const char *name)
+{
+    struct sockaddr_un own = {.sun_family = AF_UNIX};
+    size_t length = strnlen(name, sizeof(own.sun_path) - 1);
+
+    memcpy(own.sun_path + 1, name, length);
+    if (bind(fd, (struct sockaddr *)&own, (socklen_t)(sizeof(own.sun_family) + 1 + length)) < 0)
+        return; /* nameless, then */
+}
+
+int socket_connect_unix(const char *path, const char *name)
 {
     struct sockaddr_un address;
     int fd = unix_socket(&address, path, SOCK_STREAM);
 
     if (fd < 0)
         return fd;
+    bind_abstract(fd, name);
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
         return close_with(fd, -errno);
     return fd;
@@ -169,4 +180,12 @@ int socket_error(int fd)
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
         return -errno;
     return -error;
+}
+
+int socket_type(int fd)
+{
+    int type = 0;
+    socklen_t size = sizeof(type);
+
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ? -errno : type;
 }

@@ -7,11 +7,14 @@
 /* All return a file descriptor or a negative errno. */
 int socket_listen_unix(const char *path, mode_t mode);
 int socket_listen_packets(const char *path, mode_t mode); /* SOCK_SEQPACKET */
-int socket_connect_unix(const char *path); /* -EAGAIN: the listener's backlog is full */
+/* Under a name of its own, which has no place in a folder, unless it is taken. -EAGAIN: the
+ * listener's backlog is full. */
+int socket_connect_unix(const char *path, const char *name);
 /* With no descriptor left the caller is turned away: level-triggered listeners may be used. */
 int socket_accept(int listener);
 int socket_listen_tcp(const char *address, uint16_t port);
 int socket_connect_tcp(const char *address, uint16_t port); /* in progress: wait for EPOLLOUT */
 
 uint16_t socket_port(int fd); /* the local port of a TCP socket */
+int socket_type(int fd);      /* SOCK_STREAM and so on; negative: it is no socket */
 int socket_error(int fd);     /* the pending error as a negative errno, 0 if none */

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/loop.h"
+#include "daemon/remote.h"
 #include "link/link.h"
 #include "link/session.h"
 
@@ -24,6 +25,7 @@ struct options {
     const char *log;
     uint64_t memory;
     uint64_t grace_us;
+    struct remote_user remote_user; /* for domains that have no user of their own here */
 };
 
 struct peer;

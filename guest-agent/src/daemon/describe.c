@@ -36,13 +36,15 @@ static json_t *describe_stream(const struct peer *peer, const struct stream *str
     const struct stream_tx *tx = &stream->tx;
     const struct stream_rx *rx = &stream->rx;
     uint64_t stall_us = stream_stall_us(stream, peer->agent->loop.now_us);
+    json_int_t user = stream->caller.user == STREAM_NO_USER ? -1 : (json_int_t)stream->caller.user;
     uint64_t sent, delivered;
 
     direct_progress(stream, &sent, &delivered);
     return json_pack(
-        "{s:I, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:i, s:f, s:b, s:b, s:I}",
-        "id", (json_int_t)stream->id, "peer", peer->name, "name", stream->name, "role",
-        stream->opener ? "opener" : "acceptor", "path", path_name(tx->path), "state",
+        "{s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:i, s:f, s:b, s:b, "
+        "s:I}",
+        "id", (json_int_t)stream->id, "user", user, "peer", peer->name, "name", stream->name,
+        "role", stream->opener ? "opener" : "acceptor", "path", path_name(tx->path), "state",
         stream_state_name(stream), "direct", stream->direct != NULL, "sent", (json_int_t)sent,
         "acked", (json_int_t)tx->fifo.start, "received",
         (json_int_t)(stream->direct ? delivered : rx->fifo.end), "delivered", (json_int_t)delivered,

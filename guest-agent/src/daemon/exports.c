@@ -1,5 +1,6 @@
 /* Sockets are found by looking, when inotify says that something has changed: the folder is the
- * truth, the events only tell when to look. Nothing is connected to for probing. */
+ * truth, the events only tell when to look. Nothing is connected to for probing: that nobody
+ * listens is found out by the first who connects, and then the name is withdrawn. */
 #include "daemon/exports.h"
 
 #include <dirent.h>
@@ -14,20 +15,30 @@
 #include "base/log.h"
 #include "base/name.h"
 #include "base/socket.h"
-#include "daemon/peers.h"
+#include "daemon/offers.h"
 
 #define EXPORTS_MAX 256u
 #define EXPORTS_DEPTH_MAX 8
+#define EXPORT_PATH_MAX (AGENT_PATH_MAX + WIRE_NAME_MAX + 16)
 #define EXPORTS_WATCH                                                                              \
-    (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR | IN_DONT_FOLLOW)
+    (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR | IN_DONT_FOLLOW)
 #define EXPORTS_AGAIN_US 1000000u
+#define EXPORTS_HOPE_US 30000000u /* how long a withdrawn name's server may take to listen */
 #define UNIX_TYPE_STREAM 1
+#define UNIX_LISTENS 0x10000u /* __SO_ACCEPTCON of the kernel */
+
+static const char not_looked_at[] = "nobody has looked at it";
+static const char nobody_listens[] = "nobody listens there";
 
 struct export
 {
     struct export *next;
     bool seen;
+    bool refused;      /* the last who connected met nobody */
     const char *fault; /* why it is not exported; kept so that it is logged once */
+    ino_t inode;       /* which socket it was when it was judged */
+    struct timespec changed;
+    struct offer *offers;
     char name[];
 };
 
@@ -38,19 +49,25 @@ struct exports {
     unsigned count;  /* of those without a fault */
     bool incomplete; /* a folder could not be read: what is in it has not gone */
     struct loop_timer again;
+    uint64_t hope_until_us;
 };
 
-/* The kernel's list of UNIX sockets knows the type; 0 if the path is not in it. */
-static unsigned socket_type(const char *path)
+/* The kernel's list of UNIX sockets knows the type, and who listens; 0 and false if the path is
+ * not in it, as for a server in another network namespace. */
+static unsigned type_of(const char *path, bool *listens)
 {
     FILE *list = fopen("/proc/net/unix", "re");
     char line[512], found[256];
-    unsigned type = 0, this_type;
+    unsigned type = 0, this_type, flags;
 
-    while (list && !type && fgets(line, sizeof(line), list))
-        if (sscanf(line, "%*s %*s %*s %*s %x %*s %*s %255s", &this_type, found) == 2 &&
-            strcmp(found, path) == 0)
-            type = this_type;
+    *listens = false;
+    while (list && fgets(line, sizeof(line), list)) {
+        if (sscanf(line, "%*s %*s %*s %x %x %*s %*s %255s", &flags, &this_type, found) != 3 ||
+            strcmp(found, path) != 0)
+            continue;
+        type = type ? type : this_type;
+        *listens |= (flags & UNIX_LISTENS) != 0;
+    }
     if (list)
         fclose(list);
     return type;
@@ -59,7 +76,8 @@ static unsigned socket_type(const char *path)
 static const char *fault_of(const struct exports *exports, const char *path, const char *name)
 {
     const char *fault = export_name_fault(name, strlen(name));
-    unsigned type = fault ? 0 : socket_type(path);
+    bool listens;
+    unsigned type = fault ? 0 : type_of(path, &listens);
 
     if (!fault && type && type != UNIX_TYPE_STREAM)
         fault = "it is not a stream socket";
@@ -77,38 +95,71 @@ static struct export *find(const struct exports *exports, const char *name)
     return export;
 }
 
-/* Anew at every look while there is a fault: another socket may have the name now. */
-static void judge(struct exports *exports, struct export *export, const char *path)
+static void set_fault(struct exports *exports, struct export *export, const char *fault)
 {
-    const char *fault = fault_of(exports, path, export->name);
-
-    if (fault && fault != export->fault)
-        log_warning("%s is not exported: %s", path, fault);
+    exports->count += export->fault && !fault;
+    exports->count -= !export->fault && fault;
     export->fault = fault;
-    if (fault)
-        return;
-    exports->count++;
-    peers_export(exports->agent, export->name, true);
 }
 
-static void found_socket(struct exports *exports, const char *path, const char *name)
+static void judge(struct exports *exports, struct export *export, const char *path)
+{
+    const char *before = export->fault;
+
+    set_fault(exports, export, not_looked_at);
+    set_fault(exports, export, fault_of(exports, path, export->name));
+    if (export->fault && export->fault != before)
+        log_warning("%s is not exported: %s", path, export->fault);
+}
+
+/* Anew at every look while there is a fault: another socket may have the name now, or the one that
+ * nobody listened at has a server. */
+static bool worth_judging(struct export *export, const char *path, const struct stat *status)
+{
+    bool same = export->inode == status->st_ino &&
+                memcmp(&export->changed, &status->st_ctim, sizeof(export->changed)) == 0;
+    bool listens;
+
+    export->inode = status->st_ino;
+    export->changed = status->st_ctim;
+    if (!same || export->fault != nobody_listens)
+        return !same || export->fault;
+    type_of(path, &listens);
+    return listens;
+}
+
+static struct export *add(struct exports *exports, const char *name)
+{
+    struct export *export = calloc(1, sizeof(*export) + strlen(name) + 1);
+
+    if (!export)
+        return NULL;
+    strcpy(export->name, name);
+    export->fault = not_looked_at;
+    export->next = exports->all;
+    exports->all = export;
+    return export;
+}
+
+static void offer(struct exports *exports, struct export *export, const char *path)
+{
+    for (struct peer *peer = exports->agent->peers; peer; peer = peer->next)
+        offers_make(&export->offers, peer, export->name, export->fault ? NULL : path, false);
+}
+
+static void found_socket(struct exports *exports, const char *path, const char *name,
+                         const struct stat *status)
 {
     struct export *export = find(exports, name);
 
-    if (export) {
-        export->seen = true;
-        if (export->fault)
-            judge(exports, export, path);
-        return;
-    }
-    export = calloc(1, sizeof(*export) + strlen(name) + 1);
+    if (!export)
+        export = add(exports, name);
     if (!export)
         return;
-    strcpy(export->name, name);
     export->seen = true;
-    export->next = exports->all;
-    exports->all = export;
-    judge(exports, export, path);
+    if (worth_judging(export, path, status))
+        judge(exports, export, path);
+    offer(exports, export, path);
 }
 
 static void look_into(struct exports *exports, const char *folder, size_t root_length, int depth);
@@ -125,7 +176,7 @@ static void look_at(struct exports *exports, const char *folder, const char *ent
     if (S_ISDIR(status.st_mode) && depth < EXPORTS_DEPTH_MAX)
         look_into(exports, path, root_length, depth + 1);
     else if (S_ISSOCK(status.st_mode))
-        found_socket(exports, path, path + root_length + 1);
+        found_socket(exports, path, path + root_length + 1, &status);
 }
 
 static void look_into(struct exports *exports, const char *folder, size_t root_length, int depth)
@@ -155,10 +206,9 @@ static void sweep(struct exports *exports)
             continue;
         }
         *at = export->next;
-        if (!export->fault) {
-            exports->count--;
-            peers_export(exports->agent, export->name, false);
-        }
+        set_fault(exports, export, not_looked_at);
+        offer(exports, export, NULL);
+        offers_free(export->offers);
         free(export);
     }
 }
@@ -175,13 +225,14 @@ static void look(struct exports *exports)
     for (struct export *export = exports->all; export; export = export->next)
         export->seen = false;
     exports->incomplete = false;
+    peers_find_users(exports->agent);
     self_folder(exports->agent, folder);
     mkdir(folder, 0755); /* again, should somebody have removed it */
     look_into(exports, folder, strlen(folder), 0);
-    if (exports->incomplete)
-        loop_arm(&exports->agent->loop, &exports->again, EXPORTS_AGAIN_US);
-    else
+    if (!exports->incomplete)
         sweep(exports);
+    if (exports->incomplete || exports->agent->loop.now_us < exports->hope_until_us)
+        loop_arm(&exports->agent->loop, &exports->again, EXPORTS_AGAIN_US);
 }
 
 static void look_again(struct loop_timer *timer)
@@ -229,29 +280,60 @@ void exports_stop(struct agent *agent)
         struct export *export = exports->all;
 
         exports->all = export->next;
+        offers_free(export->offers);
         free(export);
     }
     free(exports);
     agent->exports = NULL;
 }
 
-int exports_connect(struct agent *agent, const char *name)
+static void export_path(const struct agent *agent, const struct export *export,
+                        char path[EXPORT_PATH_MAX])
 {
-    const struct export *export = find(agent->exports, name);
-    char path[AGENT_PATH_MAX + WIRE_NAME_MAX + 16];
+    snprintf(path, EXPORT_PATH_MAX, "%s/self/%s", agent->options.run_dir, export->name);
+}
+
+int exports_connect(const struct peer *peer, const char *name, const char *caller)
+{
+    struct export *export = find(peer->agent->exports, name);
+    char path[EXPORT_PATH_MAX];
+    int fd;
 
     if (!export || export->fault)
         return -ENOENT;
-    snprintf(path, sizeof(path), "%s/self/%s", agent->options.run_dir, name);
-    return socket_connect_unix(path);
+    export_path(peer->agent, export, path);
+    fd = remote_user_enter(&peer->as);
+    if (fd < 0)
+        return fd;
+    fd = socket_connect_unix(path, caller);
+    remote_user_leave();
+    export->refused = fd == -ECONNREFUSED;
+    return fd;
 }
 
-void exports_announce(struct agent *agent, struct link *link)
+void exports_refused(struct agent *agent, const char *name)
 {
-    for (struct export *export = agent->exports->all; export; export = export->next)
-        if (!export->fault)
-            link_export(link, export->name, true);
-    link_exports_synced(link);
+    struct exports *exports = agent->exports;
+    struct export *export = find(exports, name);
+
+    if (!export || !export->refused || export->fault)
+        return;
+    log_warning("%s is not exported any more: %s", name, nobody_listens);
+    set_fault(exports, export, nobody_listens);
+    offer(exports, export, NULL);
+    exports->hope_until_us = agent->loop.now_us + EXPORTS_HOPE_US;
+    loop_arm(&agent->loop, &exports->again, EXPORTS_AGAIN_US);
+}
+
+void exports_announce(struct peer *peer)
+{
+    char path[EXPORT_PATH_MAX];
+
+    for (struct export *export = peer->agent->exports->all; export; export = export->next) {
+        export_path(peer->agent, export, path);
+        offers_make(&export->offers, peer, export->name, export->fault ? NULL : path, true);
+    }
+    link_exports_synced(peer->link);
 }
 
 json_t *exports_describe(const struct agent *agent)
@@ -262,4 +344,28 @@ json_t *exports_describe(const struct agent *agent)
         if (!export->fault)
             json_array_append_new(names, json_string(export->name));
     return names;
+}
+
+static void describe_withheld(const struct agent *agent, const struct export *export, json_t *list)
+{
+    if (export->fault) {
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s}", "name", export->name, "why", export->fault));
+        return;
+    }
+    for (const struct peer *peer = agent->peers; peer; peer = peer->next)
+        if (offers_withheld(export->offers, peer->link->peer_id))
+            json_array_append_new(list,
+                                  json_pack("{s:s, s:s, s:s, s:i}", "name", export->name, "peer",
+                                            peer->name, "why", "the user who would connect may not",
+                                            "user", (int)peer->as.uid));
+}
+
+json_t *exports_describe_withheld(const struct agent *agent)
+{
+    json_t *list = json_array();
+
+    for (struct export *export = agent->exports->all; export; export = export->next)
+        describe_withheld(agent, export, list);
+    return list;
 }

@@ -13,6 +13,7 @@
 #include "base/socket.h"
 
 #define IMPORTS_MAX 256u
+#define USERS_GROUP "domsock"
 #define ACCEPTS_PER_TURN 16
 #define FOLDERS_OPEN_MAX 8
 
@@ -85,26 +86,51 @@ static unsigned count(const struct peer *peer)
     return total;
 }
 
-static int listen_at(const struct peer *peer, const char *name)
+/* What the server lets everybody of its domain do, everybody of this one may. What it lets some do
+ * only the members of a group here may, or only root where there is no such group. */
+static void open_to(const char *path, bool all)
+{
+    gid_t group = getegid();
+
+    if (!all && group_find(USERS_GROUP, &group) == 0 && chown(path, (uid_t)-1, group) < 0)
+        log_warning("%s cannot be given to the group " USERS_GROUP ": %s", path, strerror(errno));
+    chmod(path, all ? 0666 : 0660);
+}
+
+static int listen_at(const struct peer *peer, const char *name, bool all)
 {
     char path[AGENT_PATH_MAX];
-    int error = import_path(peer, name, path);
+    int error = import_path(peer, name, path), fd;
 
     if (!error)
         error = make_folders(peer, path);
-    return error ? error : socket_listen_unix(path, 0666);
+    if (error)
+        return error;
+    fd = socket_listen_unix(path, 0600);
+    if (fd >= 0)
+        open_to(path, all);
+    return fd;
 }
 
-void imports_add(struct peer *peer, const char *name)
+static void said_again(const struct import *import, bool all)
+{
+    char path[AGENT_PATH_MAX];
+
+    if (import_path(import->peer, import->name, path) == 0)
+        open_to(path, all);
+}
+
+void imports_add(struct peer *peer, const char *name, bool all)
 {
     struct import *import = find(peer, name);
     int fd;
 
     if (import) {
         import->marked = true;
+        said_again(import, all);
         return;
     }
-    fd = count(peer) < IMPORTS_MAX ? listen_at(peer, name) : -ENOSPC;
+    fd = count(peer) < IMPORTS_MAX ? listen_at(peer, name, all) : -ENOSPC;
     import = fd < 0 ? NULL : calloc(1, sizeof(*import));
     if (!import) {
         log_warning("%s's export %s does not appear here: %s", peer->name, name,
@@ -186,6 +212,14 @@ void imports_sweep(struct peer *peer)
     }
 }
 
+static uint32_t user_behind(int fd)
+{
+    struct ucred who;
+    socklen_t size = sizeof(who);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0 ? STREAM_NO_USER : who.uid;
+}
+
 /* While the link takes no streams, or is full of them, connections wait in the backlog. */
 static bool accept_some(struct import *import)
 {
@@ -201,7 +235,7 @@ static bool accept_some(struct import *import)
             import->waiting = errno != EAGAIN;
             return false;
         }
-        link_open(link, fd, import->name);
+        link_open(link, fd, import->name, user_behind(fd));
     }
     return true;
 }

@@ -5,7 +5,8 @@
 
 /* Removes what an earlier life, ended by force, has left there. */
 void imports_clear(const struct peer *peer);
-void imports_add(struct peer *peer, const char *name);
+/* For everybody here, or (`all` false) for the members of a group. */
+void imports_add(struct peer *peer, const char *name, bool all);
 void imports_remove(struct peer *peer, const char *name);
 void imports_remove_all(struct peer *peer);
 /* The peer says its whole list again: what it does not name until imports_sweep() goes. */

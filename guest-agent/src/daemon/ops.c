@@ -14,6 +14,7 @@
 #include "daemon/describe.h"
 #include "daemon/exports.h"
 #include "daemon/imports.h"
+#include "daemon/ports.h"
 #include "daemon/requests.h"
 
 #define OP_ID_MIN 3u
@@ -146,7 +147,9 @@ static void op_exports(struct agent *agent, struct args *args, struct reply *rep
     (void)args;
     for (struct peer *peer = agent->peers; peer; peer = peer->next)
         json_object_set_new(remote, peer->name, imports_describe(peer));
-    reply_ok(reply, json_pack("{s:o, s:o}", "local", exports_describe(agent), "remote", remote));
+    reply_ok(reply, json_pack("{s:o, s:o, s:o, s:o}", "local", exports_describe(agent), "withheld",
+                              exports_describe_withheld(agent), "remote", remote, "ports",
+                              ports_describe(agent)));
 }
 
 static void op_region_attach(struct agent *agent, struct args *args, struct reply *reply)

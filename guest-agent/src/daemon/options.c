@@ -10,7 +10,7 @@
 
 static const char usage[] =
     "usage: domsockd --name NAME --id ID [--run-dir DIR] [--ctl PORT] [--listen ADDRESS:PORT]\n"
-    "                [--log FILE] [--memory MIB] [--grace MS]\n"
+    "                [--log FILE] [--memory MIB] [--grace MS] [--remote-user USER]\n"
     "  --name     this domain's name: letters, digits, '-', '_' and '.'\n"
     "  --id       this domain's id, 3 or more\n"
     "  --run-dir  where sockets are (default /run/domsock)\n"
@@ -18,14 +18,22 @@ static const char usage[] =
     "  --listen   where peers' agents connect (default 0.0.0.0:7777; port 0: any free one)\n"
     "  --log      a file to append to (default: standard error)\n"
     "  --memory   MiB that all streams' windows may use together (default 8)\n"
-    "  --grace    ms that streams wait for a lost connection to come back (default 60000)\n";
+    "  --grace    ms that streams wait for a lost connection to come back (default 60000)\n"
+    "  --remote-user  who connects to servers here for a remote domain that has no user\n"
+    "             domsock-DOMAIN on this machine: a name or number, never root (default 65534)\n";
 
 static const struct option long_options[] = {
-    {"name", required_argument, NULL, 'n'},    {"id", required_argument, NULL, 'i'},
-    {"run-dir", required_argument, NULL, 'r'}, {"ctl", required_argument, NULL, 'c'},
-    {"listen", required_argument, NULL, 'l'},  {"log", required_argument, NULL, 'o'},
-    {"memory", required_argument, NULL, 'm'},  {"grace", required_argument, NULL, 'g'},
-    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+    {"name", required_argument, NULL, 'n'},
+    {"id", required_argument, NULL, 'i'},
+    {"run-dir", required_argument, NULL, 'r'},
+    {"ctl", required_argument, NULL, 'c'},
+    {"listen", required_argument, NULL, 'l'},
+    {"log", required_argument, NULL, 'o'},
+    {"memory", required_argument, NULL, 'm'},
+    {"grace", required_argument, NULL, 'g'},
+    {"remote-user", required_argument, NULL, 'u'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
 
 static int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *number)
@@ -87,6 +95,8 @@ static int set(struct options *options, int letter, const char *text)
             return -EINVAL;
         options->grace_us = number * 1000;
         return 0;
+    case 'u':
+        return remote_user_parse(&options->remote_user, text);
     default:
         return -EINVAL;
     }
@@ -100,7 +110,8 @@ int options_parse(struct options *options, int argc, char **argv)
                                 .listen_address = "0.0.0.0",
                                 .listen_port = AGENT_PORT_DEFAULT,
                                 .memory = 8u << 20,
-                                .grace_us = 60000000u};
+                                .grace_us = 60000000u,
+                                .remote_user = {.uid = REMOTE_NOBODY, .gid = REMOTE_NOBODY}};
     while ((letter = getopt_long(argc, argv, "", long_options, &index)) != -1) {
         if (letter == '?' || letter == 'h') {
             fputs(usage, letter == 'h' ? stdout : stderr);

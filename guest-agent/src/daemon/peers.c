@@ -13,8 +13,8 @@
 #include "daemon/ctl.h"
 #include "daemon/exports.h"
 #include "daemon/imports.h"
-#include "daemon/ports.h"
 #include "daemon/requests.h"
+#include "daemon/servers.h"
 #include "daemon/shim.h"
 
 #define BACKOFF_MIN_US 50000u
@@ -25,23 +25,6 @@ static void dial(struct loop_timer *timer);
 
 /* ---- what a link needs ---- */
 
-static int connect_export(void *user, const char *name)
-{
-    const struct peer *peer = user;
-
-    return exports_connect(peer->agent, name);
-}
-
-static int call_port(void *user, const struct stream *stream)
-{
-    const struct peer *peer = user;
-    struct shim_caller caller = {.cid = peer->link->peer_id,
-                                 .port = stream->caller_port,
-                                 .stream = shim_stream_id(peer->link, stream)};
-
-    return ports_call(peer->agent, stream->port, caller);
-}
-
 static void link_is_up(void *user)
 {
     struct peer *peer = user;
@@ -49,7 +32,8 @@ static void link_is_up(void *user)
     loop_disarm(&peer->agent->loop, &peer->grace);
     peer->backoff_us = BACKOFF_MIN_US;
     imports_mark(peer);
-    exports_announce(peer->agent, peer->link);
+    remote_user_find(&peer->as, peer->name, &peer->agent->options.remote_user);
+    exports_announce(peer);
     ctl_event(peer->agent, json_pack("{s:s, s:s}", "event", "link.up", "peer", peer->name));
 }
 
@@ -59,18 +43,20 @@ static void stream_event(void *user, const struct stream *stream, enum stream_ev
     static const char *const names[] = {"stream.opened", "stream.closed", "stream.reset"};
     const struct peer *peer = user;
 
+    if (event == STREAM_RESET && !stream->opener && !stream->by_port)
+        exports_refused(peer->agent, stream->name);
     shim_stream_event(peer->agent, peer->link, stream, event);
     ctl_event(peer->agent,
               json_pack("{s:s, s:s, s:I, s:s, s:s}", "event", names[event], "peer", peer->name,
                         "stream", (json_int_t)stream->id, "name", stream->name, "reason", reason));
 }
 
-static void exported(void *user, const char *name, bool present)
+static void exported(void *user, const char *name, enum export_scope scope)
 {
-    if (present)
-        imports_add(user, name);
-    else
+    if (scope == EXPORT_TO_NOBODY)
         imports_remove(user, name);
+    else
+        imports_add(user, name, scope == EXPORT_TO_ALL);
 }
 
 static void exports_synced(void *user)
@@ -78,8 +64,8 @@ static void exports_synced(void *user)
     imports_sweep(user);
 }
 
-static const struct link_user link_user = {.connect = connect_export,
-                                           .call = call_port,
+static const struct link_user link_user = {.connect = servers_connect,
+                                           .call = servers_call,
                                            .up = link_is_up,
                                            .stream = stream_event,
                                            .handed_over = requests_handed_over,
@@ -321,6 +307,7 @@ static struct peer *peer_new(struct agent *agent, const char *name, uint32_t id)
                           .dial.expired = dial,
                           .grace.expired = grace_over,
                           .attach.retry.expired = requests_attach_retry,
+                          .as = agent->options.remote_user,
                           .backoff_us = BACKOFF_MIN_US};
     snprintf(peer->name, sizeof(peer->name), "%s", name);
     peer->link = link_new(&agent->loop, &agent->budget, agent->options.id, id, &link_user, peer);
@@ -373,10 +360,10 @@ void peers_remove(struct peer *peer)
     free(peer);
 }
 
-void peers_export(struct agent *agent, const char *name, bool present)
+void peers_find_users(struct agent *agent)
 {
     for (struct peer *peer = agent->peers; peer; peer = peer->next)
-        link_export(peer->link, name, present);
+        remote_user_find(&peer->as, peer->name, &agent->options.remote_user);
 }
 
 uint64_t peers_pump(struct agent *agent)

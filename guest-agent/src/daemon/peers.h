@@ -27,6 +27,7 @@ struct peer {
     char address[64];
     uint16_t port;
     uint8_t key[SESSION_KEY_SIZE];
+    struct remote_user as; /* who acts here for it */
     struct link *link;
     struct session *session; /* carries the link, or is on the way to it */
     struct loop_source dialling;
@@ -48,6 +49,7 @@ int peers_add(struct agent *agent, const char *name, uint32_t id, const char *ad
               uint16_t port, const uint8_t key[SESSION_KEY_SIZE]);
 void peers_remove(struct peer *peer);
 
-void peers_export(struct agent *agent, const char *name, bool present);
+/* Looks up again who acts for each of them: this machine's users may have changed. */
+void peers_find_users(struct agent *agent);
 /* Moves what can be moved on all links. Returns for how long the agent may sleep. */
 uint64_t peers_pump(struct agent *agent);

@@ -4,9 +4,11 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/passing.h"
+#include "base/socket.h"
 
 #define PORTS_MAX 4096u
 #define PORT_EPHEMERAL_MIN SHIM_PORTS_PRIVILEGED
@@ -20,6 +22,7 @@ struct port {
     uint32_t backlog;
     uint32_t waiting; /* passed on, not accepted yet */
     bool listens;
+    bool calls; /* its socket is a stream's, too */
 };
 
 struct ports {
@@ -67,13 +70,14 @@ void ports_stop(struct agent *agent)
     agent->ports = NULL;
 }
 
-/* One byte: a caller was accepted. A whole shim_backlog: listen() was called. */
-static void heard(struct port *port, const struct shim_backlog *word, ssize_t length)
+static void heard(struct port *port, const struct shim_word *word, ssize_t length)
 {
-    if (length == (ssize_t)sizeof(*word)) {
+    if (length != (ssize_t)sizeof(*word))
+        return;
+    if (word->saying == SHIM_LISTENS) {
         port->listens = true;
         port->backlog = word->backlog;
-    } else if (length == 1 && port->waiting) {
+    } else if (word->saying == SHIM_ACCEPTED && port->waiting) {
         port->waiting--;
     }
 }
@@ -81,10 +85,14 @@ static void heard(struct port *port, const struct shim_backlog *word, ssize_t le
 static void port_ready(struct loop_source *source, uint32_t events)
 {
     struct port *port = container_of(source, struct port, source);
-    struct shim_backlog word;
+    struct shim_word word;
     ssize_t got;
     int fd;
 
+    if (port->calls) {
+        unbind(port); /* its program has closed, or will not send any more */
+        return;
+    }
     (void)events;
     do {
         got = passing_receive(source->fd, &word, sizeof(word), &fd, MSG_DONTWAIT);
@@ -128,13 +136,31 @@ int ports_bind(struct agent *agent, int fd, uint32_t *number)
     return loop_add(&agent->loop, &port->source, EPOLLIN | EPOLLRDHUP);
 }
 
+static bool same_socket(int one, int other)
+{
+    struct stat a, b;
+
+    return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_ino == b.st_ino;
+}
+
+/* A socket that was bound connects: what it says now is for the stream. */
+void ports_become_caller(struct agent *agent, uint32_t number, int fd)
+{
+    struct port *port = find(agent, number);
+
+    if (!port || port->listens || !same_socket(port->source.fd, fd))
+        return;
+    port->calls = true;
+    loop_change(&agent->loop, &port->source, EPOLLRDHUP);
+}
+
 /* What listen() said may still be unread: whoever heard of the server by other ways calls at once.
  */
 static struct port *find_listening(struct agent *agent, uint32_t number)
 {
     struct port *port = find(agent, number);
 
-    if (port)
+    if (port && !port->calls)
         port_ready(&port->source, EPOLLIN);
     port = find(agent, number);
     return port && port->listens ? port : NULL;
@@ -149,7 +175,7 @@ int ports_pass(struct agent *agent, uint32_t number, struct shim_caller caller, 
     caller.own_cid = agent->options.id;
     if (!port)
         return -ECONNREFUSED;
-    if (port->waiting > port->backlog)
+    if (port->waiting > port->backlog || socket_type(port->source.fd) != socket_type(fd))
         return -EAGAIN;
     error = passing_send(port->source.fd, &caller, sizeof(caller), fd);
     if (error == -EAGAIN)
@@ -160,16 +186,42 @@ int ports_pass(struct agent *agent, uint32_t number, struct shim_caller caller, 
     return 0;
 }
 
-int ports_call(struct agent *agent, uint32_t number, struct shim_caller caller)
+static int make_pair(const struct remote_user *as, int type, int ends[2])
 {
-    int ends[2], error;
+    int error = remote_user_enter(as);
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
-        return -errno;
-    error = ports_pass(agent, number, caller, ends[1]);
+    if (error)
+        return error;
+    if (socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
+        error = -errno;
+    remote_user_leave();
+    for (int i = 0; i < 2 && !error && type == SOCK_SEQPACKET; i++)
+        passing_make_room(ends[i]);
+    return error;
+}
+
+int ports_call(const struct peer *peer, uint32_t number, struct shim_caller caller, int type)
+{
+    int ends[2], error = make_pair(&peer->as, type, ends);
+
+    if (error)
+        return error;
+    error = ports_pass(peer->agent, number, caller, ends[1]);
     close(ends[1]);
     if (!error)
         return ends[0];
     close(ends[0]);
     return error;
+}
+
+json_t *ports_describe(const struct agent *agent)
+{
+    json_t *list = json_array();
+
+    for (const struct port *port = agent->ports->all; port; port = port->next)
+        json_array_append_new(list, json_pack("{s:I, s:b, s:I, s:I}", "port",
+                                              (json_int_t)port->number, "listens", port->listens,
+                                              "backlog", (json_int_t)port->backlog, "waiting",
+                                              (json_int_t)port->waiting));
+    return list;
 }

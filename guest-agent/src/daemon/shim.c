@@ -24,6 +24,9 @@ struct call {
     struct loop_source source;
     uint64_t stream; /* CONNECT: waits for this one; 0: nothing was asked yet */
     uint32_t local_port;
+    uint32_t filler; /* so many bytes of no meaning are in the way */
+    int socket;      /* to be given back when that fails; -1: its program has another */
+    struct loop_timer deadline;
 };
 
 struct shim {
@@ -47,9 +50,28 @@ static void hang_up(struct call *call)
         at = &(*at)->next;
     *at = call->next;
     shim->count--;
+    loop_disarm(&call->agent->loop, &call->deadline);
     loop_remove(&call->agent->loop, &call->source);
     close(call->source.fd);
+    if (call->socket >= 0)
+        close(call->socket);
     free(call);
+}
+
+/* From now on the program can write. */
+static void take_filler(struct call *call)
+{
+    uint8_t bytes[SHIM_FILLER_MAX];
+    uint32_t count = call->filler;
+
+    call->filler = 0;
+    while (count) {
+        ssize_t got = recv(call->socket, bytes, count, MSG_DONTWAIT);
+
+        if (got <= 0)
+            return;
+        count -= (uint32_t)got;
+    }
 }
 
 static void answer(struct call *call, int error, uint32_t port)
@@ -57,17 +79,26 @@ static void answer(struct call *call, int error, uint32_t port)
     struct shim_answer answer = {
         .error = error, .cid = call->agent->options.id, .port = port, .stream = call->stream};
 
-    passing_send(call->source.fd, &answer, sizeof(answer), -1);
+    take_filler(call);
+    passing_send(call->source.fd, &answer, sizeof(answer), error ? call->socket : -1);
     hang_up(call);
 }
 
-static bool asked_by(const struct call *call, uid_t user)
+static uint32_t asking_user(const struct call *call)
 {
     struct ucred who;
     socklen_t size = sizeof(who);
 
-    return getsockopt(call->source.fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 &&
-           (who.uid == 0 || who.uid == user);
+    if (getsockopt(call->source.fd, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0)
+        return STREAM_NO_USER;
+    return who.uid;
+}
+
+static bool asked_by(const struct call *call, uid_t user)
+{
+    uint32_t asking = asking_user(call);
+
+    return asking == 0 || asking == user;
 }
 
 static void serve_bind(struct call *call, const struct shim_request *request, int fd)
@@ -85,9 +116,12 @@ static void serve_bind(struct call *call, const struct shim_request *request, in
 /* Both programs are in this domain: they get the two ends of one pair, and need us no more. */
 static void connect_here(struct call *call, const struct shim_request *request, int fd)
 {
-    struct shim_caller caller = {.cid = call->agent->options.id, .port = call->local_port};
-    int error = ports_pass(call->agent, request->port, caller, fd);
+    struct shim_caller caller = {
+        .cid = call->agent->options.id, .port = call->local_port, .user = asking_user(call)};
+    int error;
 
+    take_filler(call);
+    error = ports_pass(call->agent, request->port, caller, fd);
     close(fd);
     answer(call, error == -EAGAIN ? ECONNRESET : -error, call->local_port);
 }
@@ -95,6 +129,7 @@ static void connect_here(struct call *call, const struct shim_request *request, 
 static void connect_to_peer(struct call *call, const struct shim_request *request, int fd)
 {
     struct peer *peer = peers_find_by_id(call->agent, request->cid);
+    struct caller caller = {.port = call->local_port, .user = asking_user(call)};
     uint32_t id;
 
     if (!peer) {
@@ -103,7 +138,7 @@ static void connect_to_peer(struct call *call, const struct shim_request *reques
         return;
     }
     call->stream = (uint64_t)peer->link->peer_id << 32;
-    id = link_call(peer->link, fd, request->port, call->local_port);
+    id = link_call(peer->link, fd, request->port, &caller, socket_type(fd) == SOCK_SEQPACKET);
     if (!id)
         answer(call, ENOBUFS, 0);
     else
@@ -113,8 +148,16 @@ static void connect_to_peer(struct call *call, const struct shim_request *reques
 static void serve_connect(struct call *call, const struct shim_request *request, int fd)
 {
     uint32_t port = request->local_port;
+    struct loop *loop = &call->agent->loop;
 
     call->local_port = port == SHIM_PORT_ANY ? ports_ephemeral(call->agent) : port;
+    ports_become_caller(call->agent, port, fd);
+    if (request->filler) {
+        call->filler = request->filler < SHIM_FILLER_MAX ? request->filler : SHIM_FILLER_MAX;
+        call->socket = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    }
+    if (request->timeout_us)
+        loop_arm(loop, &call->deadline, request->timeout_us);
     if (request->cid == CID_LOCAL || request->cid == call->agent->options.id)
         connect_here(call, request, fd);
     else
@@ -183,37 +226,41 @@ static void serve(struct call *call, const struct shim_request *request, int fd)
         answer(call, EPROTO, 0);
 }
 
-static bool is_socket(int fd, int type)
+static bool is_pair(int fd)
 {
-    int domain = 0, found = 0;
-    socklen_t size = sizeof(found), domain_size = sizeof(domain);
+    int domain = 0;
+    socklen_t size = sizeof(domain);
 
-    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_size) == 0 &&
-           getsockopt(fd, SOL_SOCKET, SO_TYPE, &found, &size) == 0 && domain == AF_UNIX &&
-           found == type;
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX &&
+           (socket_type(fd) == SOCK_STREAM || socket_type(fd) == SOCK_SEQPACKET);
 }
 
 /* What a program passes is used as a socket that never blocks: it may be anything else. */
-static int checked(const struct shim_request *request, int fd)
+static int checked(int fd)
 {
-    int type = request->type == SHIM_BIND ? SOCK_SEQPACKET : SOCK_STREAM;
-
-    if (fd < 0 || is_socket(fd, type))
+    if (fd < 0 || is_pair(fd))
         return fd;
     close(fd);
     return -1;
 }
 
-/* The program does not wait any longer: nobody would ever take the stream. */
-static void abandon(struct call *call)
+/* Nobody would ever take the stream. */
+static void give_up(struct call *call)
 {
     struct link *link;
     struct stream *stream = named_stream(call, call->stream, &link);
 
     call->stream = 0;
-    hang_up(call);
     if (stream)
         link_reset_stream(link, stream, "the program did not wait for it to open");
+}
+
+static void too_late(struct loop_timer *timer)
+{
+    struct call *call = container_of(timer, struct call, deadline);
+
+    give_up(call);
+    answer(call, ETIMEDOUT, 0);
 }
 
 static void call_ready(struct loop_source *source, uint32_t events)
@@ -228,15 +275,13 @@ static void call_ready(struct loop_source *source, uint32_t events)
     if (got == -EAGAIN || got == -EINTR)
         return;
     if (got == (ssize_t)sizeof(request) && !call->stream) {
-        serve(call, &request, checked(&request, fd));
+        serve(call, &request, checked(fd));
         return;
     }
     if (fd >= 0)
         close(fd);
-    if (call->stream)
-        abandon(call);
-    else
-        hang_up(call);
+    give_up(call);
+    hang_up(call);
 }
 
 static void listener_ready(struct loop_source *source, uint32_t events)
@@ -254,8 +299,11 @@ static void listener_ready(struct loop_source *source, uint32_t events)
         close(fd);
         return;
     }
-    *call = (struct call){
-        .next = shim->calls, .agent = shim->agent, .source = {.fd = fd, .ready = call_ready}};
+    *call = (struct call){.next = shim->calls,
+                          .agent = shim->agent,
+                          .source = {.fd = fd, .ready = call_ready},
+                          .socket = -1,
+                          .deadline.expired = too_late};
     shim->calls = call;
     shim->count++;
     loop_add(&shim->agent->loop, &call->source, EPOLLIN | EPOLLRDHUP);

@@ -57,7 +57,7 @@ static bool may_be_direct(const struct link *link, const struct stream *stream)
     return link->synced && !link->region_lost && link->view.path[0] &&
            link->handover.path == WIRE_PATH_SHM && !handover_running(&link->handover) &&
            !link->attempt.wanted && stream->state == STREAM_OPEN && !stream->dead &&
-           stream->slot.size && stream->tx.path == WIRE_PATH_SHM &&
+           !stream->packets && stream->slot.size && stream->tx.path == WIRE_PATH_SHM &&
            stream->rx.path == WIRE_PATH_SHM;
 }
 

@@ -35,17 +35,20 @@ struct handover_report {
     const char *reason; /* if not committed */
 };
 
+/* Who in the peer's domain is to see an export. */
+enum export_scope { EXPORT_TO_NOBODY, EXPORT_TO_SOME, EXPORT_TO_ALL };
+
 enum stream_event { STREAM_OPENED, STREAM_CLOSED, STREAM_RESET };
 
 /* What a link needs from its owner. */
 struct link_user {
-    int (*connect)(void *user, const char *name); /* a local export; as socket_connect_unix() */
+    int (*connect)(void *user, const struct stream *stream); /* as socket_connect_unix() */
     int (*call)(void *user, const struct stream *stream); /* a local port; likewise. May be NULL */
     void (*up)(void *user);                               /* both sides have resumed */
     void (*stream)(void *user, const struct stream *stream, enum stream_event event,
                    const char *reason);
     void (*handed_over)(void *user, const struct handover_report *report);
-    void (*exported)(void *user, const char *name, bool present);
+    void (*exported)(void *user, const char *name, enum export_scope scope);
     void (*exports_synced)(void *user);
 };
 
@@ -117,14 +120,15 @@ void link_up(struct link *link, struct carrier *carrier, uint64_t peer_incarnati
 int link_message(struct link *link, const struct wire_header *header, const uint8_t *payload);
 void link_down(struct link *link);
 
-/* A program connected to what the peer exports as `name`; takes its socket. */
-void link_open(struct link *link, int fd, const char *name);
+/* A program of this user's connected to what the peer exports as `name`; takes its socket. */
+void link_open(struct link *link, int fd, const char *name, uint32_t user);
 /* A program connects to a port of the peer; takes its socket, and tells of the outcome by the
  * user's stream(). Returns the stream's id, 0 if there is no room for it. */
-uint32_t link_call(struct link *link, int fd, uint32_t port, uint32_t caller_port);
+uint32_t link_call(struct link *link, int fd, uint32_t port, const struct caller *caller,
+                   bool packets);
 struct stream *link_find(struct link *link, uint32_t id);
 bool link_may_open(const struct link *link);
-void link_export(struct link *link, const char *name, bool present);
+void link_export(struct link *link, const char *name, enum export_scope scope);
 void link_exports_synced(struct link *link);
 void link_reset_streams(struct link *link, const char *reason);
 void link_reset_stream(struct link *link, struct stream *stream, const char *reason);

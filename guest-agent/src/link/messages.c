@@ -57,11 +57,14 @@ static int name_from(const struct wire_header *header, const uint8_t *payload,
 
 static int on_export(struct link *link, const struct wire_header *header, const uint8_t *payload)
 {
+    enum export_scope scope = header->flags & WIRE_EXPORT_ALL ? EXPORT_TO_ALL : EXPORT_TO_SOME;
     char name[WIRE_NAME_MAX + 1];
 
     if (name_from(header, payload, name) < 0)
         return 0;
-    link->user_ops->exported(link->user, name, header->type == WIRE_EXPORT);
+    if (header->type == WIRE_UNEXPORT)
+        scope = EXPORT_TO_NOBODY;
+    link->user_ops->exported(link->user, name, scope);
     return 0;
 }
 
@@ -73,10 +76,14 @@ static int on_exports_synced(struct link *link, const struct wire_header *header
     return 0;
 }
 
-void link_export(struct link *link, const char *name, bool present)
+void link_export(struct link *link, const char *name, enum export_scope scope)
 {
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)name, .iov_len = strlen(name)};
+    struct wire_header header = {.type = scope == EXPORT_TO_NOBODY ? WIRE_UNEXPORT : WIRE_EXPORT,
+                                 .flags = scope == EXPORT_TO_ALL ? WIRE_EXPORT_ALL : 0};
+
     if (link->synced)
-        link_send(link, present ? WIRE_EXPORT : WIRE_UNEXPORT, 0, 0, name, strlen(name));
+        link_send_message(link, header, &piece, 1);
 }
 
 void link_exports_synced(struct link *link)

@@ -2,6 +2,7 @@
  * The lower domain id gives out the slot: in OPEN if it opens, else in OPENED. OPENED is the last
  * word: with no slot in it the stream travels by tcp. */
 #include "link/internal.h"
+#include "link/packets.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -67,14 +68,29 @@ static struct wire_open describe(const struct stream *stream)
                               .ring = {stream->slot.ring[0], stream->slot.ring[1]}};
 }
 
+static uint64_t tell_caller(const struct caller *caller)
+{
+    return (uint64_t)(caller->user + 1) << 32 | caller->port; /* STREAM_NO_USER + 1 is 0 */
+}
+
+static uint8_t open_flags(const struct stream *stream)
+{
+    return (stream->by_port ? WIRE_OPEN_PORT : 0) | (stream->packets ? WIRE_OPEN_PACKETS : 0);
+}
+
+static struct caller read_caller(uint64_t offset)
+{
+    return (struct caller){.port = (uint32_t)offset, .user = (uint32_t)(offset >> 32) - 1};
+}
+
 static void send_open(struct link *link, struct stream *stream)
 {
     struct wire_open open;
     struct iovec pieces[2] = {{&open, sizeof(open)}, {stream->name, strlen(stream->name)}};
     struct wire_header header = {.type = WIRE_OPEN,
-                                 .flags = stream->by_port ? WIRE_OPEN_PORT : 0,
+                                 .flags = open_flags(stream),
                                  .stream = stream->id,
-                                 .offset = stream->caller_port};
+                                 .offset = tell_caller(&stream->caller)};
 
     take_slot(link, stream);
     open = describe(stream);
@@ -112,7 +128,7 @@ static bool worth_retrying(const struct link *link, const struct stream *stream,
 static int connect_to_server(struct link *link, const struct stream *stream)
 {
     if (!stream->by_port)
-        return link->user_ops->connect(link->user, stream->name);
+        return link->user_ops->connect(link->user, stream);
     return link->user_ops->call ? link->user_ops->call(link->user, stream) : -ECONNREFUSED;
 }
 
@@ -171,15 +187,18 @@ static struct stream *add_opener(struct link *link, int fd, const char *name)
     return stream;
 }
 
-void link_open(struct link *link, int fd, const char *name)
+void link_open(struct link *link, int fd, const char *name, uint32_t user)
 {
     struct stream *stream = add_opener(link, fd, name);
 
-    if (stream)
-        advance(link, stream);
+    if (!stream)
+        return;
+    stream->caller.user = user;
+    advance(link, stream);
 }
 
-uint32_t link_call(struct link *link, int fd, uint32_t port, uint32_t caller_port)
+uint32_t link_call(struct link *link, int fd, uint32_t port, const struct caller *caller,
+                   bool packets)
 {
     char name[WIRE_NAME_MAX + 1];
     struct stream *stream;
@@ -190,7 +209,9 @@ uint32_t link_call(struct link *link, int fd, uint32_t port, uint32_t caller_por
         return 0;
     stream->by_port = true;
     stream->port = port;
-    stream->caller_port = caller_port;
+    stream->caller = *caller;
+    if (packets && packets_init(stream) < 0)
+        link_reset(link, stream, "out of memory");
     advance(link, stream);
     return stream->id;
 }
@@ -229,9 +250,11 @@ static void accept_open(struct link *link, const struct wire_header *header,
         link_send(link, WIRE_RST, id, 0, "too many streams", strlen("too many streams"));
         return;
     }
+    if (header->flags & WIRE_OPEN_PACKETS && packets_init(stream) < 0)
+        link_reset(link, stream, "out of memory");
     stream->by_port = header->flags & WIRE_OPEN_PORT;
     stream->port = open->port;
-    stream->caller_port = (uint32_t)header->offset;
+    stream->caller = read_caller(header->offset);
     if (!link->lower && open->ring[0] && slot_valid(link, open))
         stream->slot = (struct slot){window, 0, {open->ring[0], open->ring[1]}};
     stream->state = STREAM_CONNECTING;

@@ -1,5 +1,5 @@
 /* A stream's life and its program's side. */
-#include "link/stream.h"
+#include "link/packets.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -31,6 +31,7 @@ struct stream *stream_free(struct stream *stream)
         loop_remove(stream->loop, &stream->source);
         close(stream->source.fd);
     }
+    packets_free(stream->packets);
     fifo_deinit(&stream->tx.fifo);
     fifo_deinit(&stream->rx.fifo);
     free(stream);
@@ -110,6 +111,8 @@ enum stream_result stream_read_program(struct stream *stream)
         .msg_iov = pieces, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
     ssize_t got;
 
+    if (stream->packets)
+        return packets_read_program(stream);
     if (!stream->readable || stream->tx.ended || !room)
         return STREAM_STILL;
     message.msg_iovlen = (size_t)fifo_pieces(fifo, fifo->end, room, pieces);
@@ -122,7 +125,7 @@ enum stream_result stream_read_program(struct stream *stream)
     return STREAM_MOVED;
 }
 
-static enum stream_result end_program(struct stream *stream)
+enum stream_result stream_end_program(struct stream *stream)
 {
     struct stream_rx *rx = &stream->rx;
 
@@ -142,8 +145,10 @@ enum stream_result stream_write_program(struct stream *stream)
     struct msghdr message = {.msg_iov = pieces};
     ssize_t put;
 
+    if (stream->packets)
+        return packets_write_program(stream);
     if (!length)
-        return end_program(stream);
+        return stream_end_program(stream);
     if (!stream->writable)
         return STREAM_STILL;
     message.msg_iovlen = (size_t)fifo_pieces(fifo, fifo->start, length, pieces);

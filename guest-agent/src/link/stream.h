@@ -26,6 +26,14 @@
 /* How much one stream may move before the next one has its turn. */
 #define STREAM_QUANTUM RING_COPY_MAX
 
+/* Who has opened a stream. */
+struct caller {
+    uint32_t port;
+    uint32_t user; /* an id in its domain; STREAM_NO_USER: not known */
+};
+
+#define STREAM_NO_USER UINT32_MAX
+
 enum stream_state {
     STREAM_UNSENT,     /* opener: OPEN waits for the connection or for a handover to end */
     STREAM_OPENING,    /* opener: waits for OPENED */
@@ -75,15 +83,16 @@ struct stream {
     uint32_t handovers;
     bool by_port; /* opened to a port, not to a name */
     uint32_t port;
-    uint32_t caller_port;
+    struct caller caller;
     struct direct_page *direct; /* NULL: the agent holds the ends of both rings */
     int direct_fd;
     bool direct_tx; /* the program holds this end */
     bool direct_rx;
     uint64_t direct_index; /* where its program was when it was last looked at */
     uint64_t direct_looked_us;
-    int error;         /* an errno that says why it was reset; 0: nothing in particular */
-    uint64_t asked_us; /* acceptor: when OPEN came */
+    int error;               /* an errno that says why it was reset; 0: nothing in particular */
+    uint64_t asked_us;       /* acceptor: when OPEN came */
+    struct packets *packets; /* NULL: it carries bytes, not messages (link/packets.h) */
     struct slot slot;
     const char *fault; /* set when a function returns STREAM_BROKEN */
     struct stream_tx tx;
@@ -108,6 +117,9 @@ int stream_adopt(struct stream *stream, int fd);
 /* The program's side: each moves at most one quantum. */
 enum stream_result stream_read_program(struct stream *stream);
 enum stream_result stream_write_program(struct stream *stream);
+
+/* Tells the program of the end, once it has everything before it. */
+enum stream_result stream_end_program(struct stream *stream);
 
 /* The path's side. */
 enum stream_result stream_take_ring(struct stream *stream, const struct view *view);

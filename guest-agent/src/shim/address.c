@@ -6,11 +6,9 @@
 int address_read(struct sockaddr_vm *vm, const struct sockaddr *address, socklen_t length)
 {
     if (!address || length < sizeof(*vm))
-        return -EFAULT; /* vsock_addr_cast() of the kernel */
+        return -EINVAL;
     memcpy(vm, address, sizeof(*vm));
-    if (vm->svm_family != AF_VSOCK)
-        return -EAFNOSUPPORT;
-    return 0;
+    return vm->svm_family == AF_VSOCK ? 0 : -EINVAL;
 }
 
 void address_write(struct sockaddr *address, socklen_t *length, uint32_t cid, uint32_t port)

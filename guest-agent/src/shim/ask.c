@@ -10,6 +10,8 @@
 #include "base/passing.h"
 #include "shim/real.h"
 
+#define ASK_PATIENCE_US 5000000u
+
 static int dial(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -55,14 +57,23 @@ static void drop(int fd)
         real()->close(fd);
 }
 
-/* The connection, with one question on it that was answered in time; or a negative errno. */
-static int ask_on_new(const struct shim_request *request, int fd, uint64_t timeout_us)
+int ask_without_waiting(const struct shim_request *request, int fd)
 {
     int agent = dial();
     int error = agent < 0 ? agent : passing_send(agent, request, sizeof(*request), fd);
 
     if (!error)
-        error = await(agent, timeout_us);
+        return agent;
+    drop(agent);
+    return error;
+}
+
+/* The connection, with one question on it that was answered in time; or a negative errno. */
+static int ask_on_new(const struct shim_request *request, int fd, uint64_t timeout_us)
+{
+    int agent = ask_without_waiting(request, fd);
+    int error = agent < 0 ? agent : await(agent, timeout_us);
+
     if (!error)
         return agent;
     drop(agent);
@@ -79,6 +90,17 @@ int ask(const struct shim_request *request, int fd, uint64_t timeout_us, struct 
     error = read_answer(agent, answer, &passed);
     drop(passed);
     drop(agent);
+    return error;
+}
+
+int ask_cid(uint32_t *cid)
+{
+    struct shim_request request = {.type = SHIM_WHOAMI};
+    struct shim_answer answer;
+    int error = ask(&request, -1, ASK_PATIENCE_US, &answer);
+
+    if (!error)
+        *cid = answer.cid;
     return error;
 }
 

@@ -9,5 +9,9 @@
  * no agent answers. */
 int ask(const struct shim_request *request, int fd, uint64_t timeout_us,
         struct shim_answer *answer);
+/* The same without waiting: returns where the answer will come, or a negative errno. */
+int ask_without_waiting(const struct shim_request *request, int fd);
+/* This domain's id. */
+int ask_cid(uint32_t *cid);
 /* Asks for one end of a stream: the page, the region, and the eventfd of the agent's kick. */
 int ask_for_direct(uint64_t stream, enum direct_which which, uint64_t timeout_us, int fds[3]);

@@ -62,7 +62,7 @@ void handle_put(struct handle *handle)
     if (atomic_fetch_sub(&handle->users, 1) != 1)
         return;
     close_end(&handle->other_end);
-    close_end(&handle->port_end);
+    close_end(&handle->answer);
     held_free(&handle->sides[SENDING]);
     held_free(&handle->sides[RECEIVING]);
     pthread_mutex_lock(&free_lock);
@@ -78,15 +78,19 @@ struct handle *handle_new(int fd, enum handle_state state)
     if (!handle)
         return NULL;
     handle->state = state;
-    handle->other_end = handle->port_end = -1;
+    handle->other_end = handle->answer = -1;
+    handle->error = 0;
     handle->local_cid = handle->local_port = UINT32_MAX;
     handle->peer_cid = handle->peer_port = UINT32_MAX;
+    handle->peer_user = UINT32_MAX;
     handle->stream = 0;
+    handle->packets = false;
     handle->connect_timeout_us = CONNECT_TIMEOUT_US;
     handle->buffer_sizes[0] = handle->buffer_sizes[2] = BUFFER_SIZE;
     handle->buffer_sizes[1] = BUFFER_SIZE_MIN;
     handle->nonblocking = false;
     handle->receive_timeout_us = handle->send_timeout_us = 0;
+    handle->low_water = 1;
     held_init(&handle->sides[SENDING]);
     held_init(&handle->sides[RECEIVING]);
     atomic_store(&handle->users, 1);
@@ -161,20 +165,7 @@ void handle_duplicate(int from, int to)
         handle_put(handle);
 }
 
-int handle_replace(const struct handle *handle, int source)
+void handle_let_go(struct handle *handle)
 {
-    int status = real()->fcntl(source, F_GETFL);
-
-    for (int fd = 0; fd < HANDLE_FDS_MAX; fd++) {
-        int flags, own;
-
-        if (atomic_load(&table[fd]) != handle)
-            continue;
-        flags = real()->fcntl(fd, F_GETFD);
-        own = real()->fcntl(fd, F_GETFL);
-        if (real()->dup3(source, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0) < 0)
-            return -errno;
-        status = (status & ~O_NONBLOCK) | (own & O_NONBLOCK);
-    }
-    return real()->fcntl(source, F_SETFL, status) < 0 ? -errno : 0;
+    close_end(&handle->other_end);
 }

@@ -14,6 +14,7 @@ enum handle_state {
     HANDLE_FRESH,
     HANDLE_BOUND,
     HANDLE_LISTENING,
+    HANDLE_CONNECTING, /* and its program does not wait for it */
     HANDLE_CONNECTED,
     HANDLE_DEVICE, /* /dev/vsock */
 };
@@ -22,18 +23,24 @@ struct handle {
     atomic_uint users; /* descriptors, and threads at work on it; 0: free */
     struct handle *next_free;
     enum handle_state state;
-    int other_end; /* of the pair behind a socket that is not connected yet; else -1 */
-    int port_end;  /* of a bound port's pair; -1 */
+    int other_end; /* of the pair behind a socket, while the agent has it not or not alone; else -1
+                    */
+    int answer;    /* connecting: where the agent will tell how it ended; else -1 */
+    int error;     /* how it ended, until SO_ERROR asks */
+    int send_size; /* connecting: what SO_SNDBUF was */
     uint32_t local_cid;
     uint32_t local_port;
     uint32_t peer_cid;
     uint32_t peer_port;
+    uint64_t peer_user; /* of one who called; UINT32_MAX: not known */
+    bool packets;       /* SOCK_SEQPACKET */
     uint64_t stream;
     uint64_t connect_timeout_us;
     uint64_t buffer_sizes[3];    /* what SO_VM_SOCKETS_BUFFER_* was set to */
     atomic_bool nonblocking;     /* O_NONBLOCK, as far as this program has set it */
     uint64_t receive_timeout_us; /* SO_RCVTIMEO, SO_SNDTIMEO; 0: none */
     uint64_t send_timeout_us;
+    int low_water;        /* SO_RCVLOWAT */
     struct side sides[2]; /* by enum direction */
 };
 
@@ -56,5 +63,5 @@ void handle_each(void (*visit)(struct handle *handle, int fd));
 void handle_forget(int fd);
 /* `to` is a duplicate of `from` now, whatever either stood for. */
 void handle_duplicate(int from, int to);
-/* Puts `source` in the place of every descriptor of this handle, with its flags. */
-int handle_replace(const struct handle *handle, int source);
+/* Closes the other end here: the agent has it. */
+void handle_let_go(struct handle *handle);

@@ -5,8 +5,9 @@
 #include <sys/sendfile.h>
 #include <unistd.h>
 
-#include "shim/address.h"
+#include "shim/connect.h"
 #include "shim/held.h"
+#include "shim/packets.h"
 #include "shim/real.h"
 #include "shim/transfer.h"
 
@@ -24,35 +25,57 @@ static struct iovec one(const void *bytes, size_t length)
     return (struct iovec){(void *)(uintptr_t)bytes, length};
 }
 
+/* As the kernel: neither before a connection nor while it is made. */
+static ssize_t fault_of(struct handle *handle, int fd, int flags)
+{
+    connect_settle(handle, fd);
+    if (handle->state != HANDLE_CONNECTED)
+        return -ENOTCONN;
+    return flags & MSG_OOB ? -EOPNOTSUPP : 0;
+}
+
 /* ---- receiving ---- */
+
+static ssize_t receive_pieces(struct handle *handle, int fd, const struct iovec *pieces, int count,
+                              int flags, int *told)
+{
+    ssize_t fault = fault_of(handle, fd, flags);
+
+    if (!fault && handle->packets)
+        return result(handle, packets_receive(fd, pieces, count, flags, told));
+    return result(handle, fault ? fault : transfer_receive(handle, fd, pieces, count, flags));
+}
 
 ssize_t recv(int fd, void *bytes, size_t length, int flags)
 {
     struct handle *handle = handle_get(fd);
     struct iovec piece = one(bytes, length);
+    int told;
 
     if (!handle)
         return real()->recv(fd, bytes, length, flags);
-    return result(handle, transfer_receive(handle, fd, &piece, 1, flags));
+    return receive_pieces(handle, fd, &piece, 1, flags, &told);
 }
 
 ssize_t read(int fd, void *bytes, size_t length)
 {
     struct handle *handle = handle_get(fd);
     struct iovec piece = one(bytes, length);
+    int told;
 
     if (!handle)
         return real()->read(fd, bytes, length);
-    return result(handle, transfer_receive(handle, fd, &piece, 1, 0));
+    return receive_pieces(handle, fd, &piece, 1, 0, &told);
 }
 
 ssize_t readv(int fd, const struct iovec *pieces, int count)
 {
     struct handle *handle = handle_get(fd);
+    int told;
 
     if (!handle)
         return real()->readv(fd, pieces, count);
-    return result(handle, transfer_receive(handle, fd, pieces, count, 0));
+    return receive_pieces(handle, fd, pieces, count, 0, &told);
 }
 
 ssize_t recvfrom(int fd, void *bytes, size_t length, int flags, struct sockaddr *from,
@@ -60,12 +83,13 @@ ssize_t recvfrom(int fd, void *bytes, size_t length, int flags, struct sockaddr 
 {
     struct handle *handle = handle_get(fd);
     struct iovec piece = one(bytes, length);
+    int told;
 
     if (!handle)
         return real()->recvfrom(fd, bytes, length, flags, from, size);
     if (size)
         *size = 0; /* a connected stream names nobody */
-    return result(handle, transfer_receive(handle, fd, &piece, 1, flags));
+    return receive_pieces(handle, fd, &piece, 1, flags, &told);
 }
 
 /* On a port's socket it is accept() that receives, with control data. */
@@ -75,15 +99,15 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 
     if (!handle)
         return real()->recvmsg(fd, message, flags);
-    if (handle->state != HANDLE_CONNECTED) {
+    if (handle->state == HANDLE_LISTENING) {
         handle_put(handle);
         return real()->recvmsg(fd, message, flags);
     }
     message->msg_namelen = 0;
     message->msg_controllen = 0;
     message->msg_flags = 0;
-    return result(handle, transfer_receive(handle, fd, message->msg_iov, (int)message->msg_iovlen,
-                                           flags & ~MSG_CMSG_CLOEXEC));
+    return receive_pieces(handle, fd, message->msg_iov, (int)message->msg_iovlen,
+                          flags & ~MSG_CMSG_CLOEXEC, &message->msg_flags);
 }
 
 /* ---- sending ---- */
@@ -92,9 +116,11 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 static ssize_t send_pieces(struct handle *handle, int fd, const struct iovec *pieces, int count,
                            int flags)
 {
-    if (handle->state != HANDLE_CONNECTED)
-        return result(handle, -ENOTCONN);
-    return result(handle, transfer_send(handle, fd, pieces, count, flags));
+    ssize_t fault = fault_of(handle, fd, flags);
+
+    if (!fault && handle->packets)
+        return result(handle, packets_send(fd, pieces, count, flags));
+    return result(handle, fault ? fault : transfer_send(handle, fd, pieces, count, flags));
 }
 
 ssize_t send(int fd, const void *bytes, size_t length, int flags)
@@ -170,9 +196,9 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
         renounce_passed(message);
     if (!handle)
         return real()->sendmsg(fd, message, flags);
-    if (handle->state != HANDLE_CONNECTED || message->msg_controllen) {
-        if (handle->state == HANDLE_CONNECTED)
-            held_renounce(handle);
+    if (handle->state == HANDLE_LISTENING ||
+        (handle->state == HANDLE_CONNECTED && message->msg_controllen)) {
+        held_renounce(handle);
         handle_put(handle);
         return real()->sendmsg(fd, message, flags);
     }
@@ -208,6 +234,14 @@ ssize_t splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t leng
 
 int shutdown(int fd, int how)
 {
-    renounce(fd);
+    struct handle *handle = handle_get(fd);
+    ssize_t fault = handle ? fault_of(handle, fd, 0) : 0;
+
+    if (fault)
+        return (int)result(handle, fault);
+    if (handle)
+        held_renounce(handle);
+    if (handle)
+        handle_put(handle);
     return real()->shutdown(fd, how);
 }

@@ -7,11 +7,10 @@
 
 #include "shim/address.h"
 #include "shim/ask.h"
+#include "shim/connect.h"
 #include "shim/handles.h"
 #include "shim/held.h"
 #include "shim/real.h"
-
-#define ASK_PATIENCE_US 5000000u
 
 static int fail(int error)
 {
@@ -25,6 +24,7 @@ int getsockname(int fd, struct sockaddr *address, socklen_t *length)
 
     if (!handle)
         return real()->getsockname(fd, address, length);
+    connect_settle(handle, fd);
     address_write(address, length, handle->local_cid, handle->local_port);
     handle_put(handle);
     return 0;
@@ -37,6 +37,7 @@ int getpeername(int fd, struct sockaddr *address, socklen_t *length)
 
     if (!handle)
         return real()->getpeername(fd, address, length);
+    connect_settle(handle, fd);
     connected = handle->state == HANDLE_CONNECTED;
     if (connected)
         address_write(address, length, handle->peer_cid, handle->peer_port);
@@ -68,17 +69,36 @@ static int get_vm_option(const struct handle *handle, int name, void *value, soc
     case SO_VM_SOCKETS_CONNECT_TIMEOUT_NEW:
     case SO_VM_SOCKETS_CONNECT_TIMEOUT_OLD:
         return give(value, length, &timeout, sizeof(timeout));
+    case SHIM_PEER_USER:
+        return give(value, length, &handle->peer_user, sizeof(handle->peer_user));
     default:
         return -ENOPROTOOPT;
     }
 }
 
-static int get_socket_option(int fd, int name, void *value, socklen_t *length)
+static int get_socket_option(struct handle *handle, int fd, int name, void *value,
+                             socklen_t *length)
 {
-    int domain = AF_VSOCK;
+    struct ucred nobody = {.pid = 0, .uid = (uid_t)-1, .gid = (gid_t)-1};
+    int word = 0;
 
-    if (name == SO_DOMAIN)
-        return give(value, length, &domain, sizeof(domain));
+    switch (name) {
+    case SO_DOMAIN:
+        word = AF_VSOCK;
+        return give(value, length, &word, sizeof(word));
+    case SO_PROTOCOL:
+        return give(value, length, &word, sizeof(word));
+    case SO_ACCEPTCONN:
+        word = handle->state == HANDLE_LISTENING;
+        return give(value, length, &word, sizeof(word));
+    case SO_ERROR:
+        word = connect_take_error(handle, fd);
+        if (word)
+            return give(value, length, &word, sizeof(word));
+        break;
+    case SO_PEERCRED: /* as the kernel: there is nobody of this machine at the other end */
+        return give(value, length, &nobody, sizeof(nobody));
+    }
     return real()->getsockopt(fd, SOL_SOCKET, name, value, length) < 0 ? -errno : 0;
 }
 
@@ -92,7 +112,7 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *length)
     if (level == AF_VSOCK)
         error = get_vm_option(handle, name, value, length);
     else if (level == SOL_SOCKET)
-        error = get_socket_option(fd, name, value, length);
+        error = get_socket_option(handle, fd, name, value, length);
     handle_put(handle);
     return error ? fail(error) : 0;
 }
@@ -139,6 +159,15 @@ static uint64_t timeout_of(int fd, int name)
     return (uint64_t)timeout.tv_sec * 1000000u + (uint64_t)timeout.tv_usec;
 }
 
+static int low_water_of(int fd)
+{
+    int mark = 1;
+    socklen_t length = sizeof(mark);
+
+    real()->getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &mark, &length);
+    return mark;
+}
+
 /* The kernel keeps them, and says what it has made of them. */
 static int set_socket_option(int fd, struct handle *handle, int name, const void *value,
                              socklen_t length)
@@ -149,6 +178,8 @@ static int set_socket_option(int fd, struct handle *handle, int name, const void
         handle->receive_timeout_us = timeout_of(fd, SO_RCVTIMEO);
     if (name == SO_SNDTIMEO)
         handle->send_timeout_us = timeout_of(fd, SO_SNDTIMEO);
+    if (name == SO_RCVLOWAT)
+        handle->low_water = low_water_of(fd);
     return 0;
 }
 
@@ -167,17 +198,6 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
     return error ? fail(error) : 0;
 }
 
-static int tell_cid(uint32_t *cid)
-{
-    struct shim_request request = {.type = SHIM_WHOAMI};
-    struct shim_answer answer;
-    int error = ask(&request, -1, ASK_PATIENCE_US, &answer);
-
-    if (!error)
-        *cid = answer.cid;
-    return error;
-}
-
 /* What lies in the ring is not in the socket. */
 static int tell_readable(struct handle *handle, int fd, int *count)
 {
@@ -194,7 +214,7 @@ static int control(struct handle *handle, int fd, unsigned long request, void *a
 {
     switch (request) {
     case IOCTL_VM_SOCKETS_GET_LOCAL_CID:
-        return tell_cid(argument);
+        return ask_cid(argument);
     case FIONREAD:
         return tell_readable(handle, fd, argument);
     case FIONBIO:

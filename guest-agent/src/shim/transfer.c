@@ -137,10 +137,13 @@ static ssize_t take_some(struct held *held, struct cursor *cursor, int flags)
     return got;
 }
 
-static bool satisfied(struct cursor *cursor, int flags)
+static bool satisfied(const struct handle *handle, struct cursor *cursor, int flags)
 {
-    return cursor->moved &&
-           (!(flags & MSG_WAITALL) || flags & MSG_PEEK || !cursor_next(cursor).iov_len);
+    if (!cursor->moved)
+        return false;
+    if (flags & MSG_PEEK || !cursor_next(cursor).iov_len)
+        return true;
+    return !(flags & MSG_WAITALL) && cursor->moved >= (size_t)handle->low_water;
 }
 
 static ssize_t ring_receive(struct handle *handle, struct held *held, int fd, struct cursor *cursor,
@@ -152,13 +155,13 @@ static ssize_t ring_receive(struct handle *handle, struct held *held, int fd, st
         ssize_t got = take_some(held, cursor, flags);
         int error = 0;
 
-        if (got > 0 && !satisfied(cursor, flags))
+        if (got > 0 && !satisfied(handle, cursor, flags))
             continue;
-        if (satisfied(cursor, flags) && got != -EREMOTE && got != -EIO)
+        if (satisfied(handle, cursor, flags) && got != -EREMOTE && got != -EIO)
             return (ssize_t)cursor->moved;
         if (got != -EAGAIN) {
             held_give_back(handle, RECEIVING, held);
-            return satisfied(cursor, flags) ? (ssize_t)cursor->moved : -EREMOTE;
+            return satisfied(handle, cursor, flags) ? (ssize_t)cursor->moved : -EREMOTE;
         }
         if (!may_wait(handle, fd, flags))
             return conclude(cursor, -EAGAIN);

@@ -1,4 +1,4 @@
-/* AF_VSOCK through this domain's agent: socket, bind, listen, accept, connect. */
+/* AF_VSOCK through this domain's agent: socket, bind, listen, accept. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -17,6 +17,13 @@ static int fail(int error)
     return -1;
 }
 
+static void make_packets(struct handle *handle, const int ends[2], bool packets)
+{
+    handle->packets = packets;
+    for (int i = 0; i < 2 && packets; i++)
+        passing_make_room(ends[i]);
+}
+
 int socket(int domain, int type, int protocol)
 {
     int flags = type & (SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -27,9 +34,9 @@ int socket(int domain, int type, int protocol)
         return real()->socket(domain, type, protocol);
     if (protocol && protocol != AF_VSOCK)
         return fail(-EPROTONOSUPPORT);
-    if ((type & ~flags) != SOCK_STREAM)
+    if ((type & ~flags) != SOCK_STREAM && (type & ~flags) != SOCK_SEQPACKET)
         return fail(-ESOCKTNOSUPPORT);
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+    if (socketpair(AF_UNIX, (type & ~flags) | SOCK_CLOEXEC, 0, ends) < 0)
         return -1;
     handle = handle_new(ends[0], HANDLE_FRESH);
     if (!handle) {
@@ -38,6 +45,7 @@ int socket(int domain, int type, int protocol)
         return fail(-EMFILE);
     }
     handle->other_end = ends[1];
+    make_packets(handle, ends, (type & ~flags) == SOCK_SEQPACKET);
     if (!(flags & SOCK_CLOEXEC))
         real()->fcntl(ends[0], F_SETFD, 0);
     if (flags & SOCK_NONBLOCK)
@@ -52,22 +60,22 @@ static int bind_port(struct handle *handle, const struct sockaddr_vm *vm)
 {
     struct shim_request request = {.type = SHIM_BIND, .port = vm->svm_port};
     struct shim_answer answer;
-    int ends[2], error;
+    int error;
 
     if (handle->state != HANDLE_FRESH)
         return -EINVAL;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-        return -errno;
-    error = ask(&request, ends[1], ASK_PATIENCE_US, &answer);
-    real()->close(ends[1]);
-    if (!error && vm->svm_cid != VMADDR_CID_ANY && vm->svm_cid != VMADDR_CID_LOCAL &&
-        vm->svm_cid != answer.cid)
-        error = -EADDRNOTAVAIL;
-    if (error) {
-        real()->close(ends[0]);
-        return error;
+    if (vm->svm_cid != VMADDR_CID_ANY && vm->svm_cid != VMADDR_CID_LOCAL) {
+        uint32_t cid;
+
+        error = ask_cid(&cid);
+        if (!error && vm->svm_cid != cid)
+            error = -EADDRNOTAVAIL;
+        if (error)
+            return error;
     }
-    handle->port_end = ends[0];
+    error = ask(&request, handle->other_end, ASK_PATIENCE_US, &answer);
+    if (error)
+        return error;
     handle->local_cid = vm->svm_cid;
     handle->local_port = answer.port;
     handle->state = HANDLE_BOUND;
@@ -89,50 +97,41 @@ int bind(int fd, const struct sockaddr *address, socklen_t length)
     return error ? fail(error) : 0;
 }
 
-/* The port's pair takes the place of the socket's own: a caller makes it readable. */
-static int begin_to_listen(struct handle *handle)
-{
-    int error = handle_replace(handle, handle->port_end);
-
-    if (error)
-        return error;
-    real()->close(handle->other_end);
-    handle->other_end = -1;
-    handle->state = HANDLE_LISTENING;
-    return 0;
-}
-
 int listen(int fd, int backlog)
 {
     struct handle *handle = handle_get(fd);
-    struct shim_backlog word = {.backlog = backlog < 0 ? 0 : (uint32_t)backlog};
+    struct shim_word word = {.saying = SHIM_LISTENS,
+                             .backlog = backlog < 0 ? 0 : (uint32_t)backlog};
     int error = 0;
 
     if (!handle)
         return real()->listen(fd, backlog);
     if (handle->state != HANDLE_BOUND && handle->state != HANDLE_LISTENING)
         error = -EINVAL;
-    if (!error && handle->state == HANDLE_BOUND)
-        error = begin_to_listen(handle);
-    if (!error)
-        error = passing_send(handle->port_end, &word, sizeof(word), -1);
+    if (!error) {
+        handle->state = HANDLE_LISTENING;
+        error = passing_send(fd, &word, sizeof(word), -1);
+        handle_let_go(handle);
+    }
     handle_put(handle);
     return error ? fail(error) : 0;
 }
 
 /* ---- accept ---- */
 
-static int adopt(uint32_t port, int fd, const struct shim_caller *caller, int flags)
+static int adopt(const struct handle *listener, int fd, const struct shim_caller *caller, int flags)
 {
     struct handle *handle = handle_new(fd, HANDLE_CONNECTED);
 
     if (!handle)
         return -EMFILE;
     handle->local_cid = caller->own_cid;
-    handle->local_port = port;
+    handle->local_port = listener->local_port;
     handle->peer_cid = caller->cid;
     handle->peer_port = caller->port;
-    handle->stream = caller->stream;
+    handle->peer_user = caller->user;
+    handle->packets = listener->packets;
+    handle->stream = listener->packets ? 0 : caller->stream; /* messages take no ring */
     handle->nonblocking = flags & SOCK_NONBLOCK;
     real()->fcntl(fd, F_SETFD, flags & SOCK_CLOEXEC ? FD_CLOEXEC : 0);
     real()->fcntl(fd, F_SETFL, O_RDWR | (flags & SOCK_NONBLOCK ? O_NONBLOCK : 0));
@@ -142,7 +141,7 @@ static int adopt(uint32_t port, int fd, const struct shim_caller *caller, int fl
 static int accept_caller(const struct handle *listener, int at, int flags,
                          struct shim_caller *caller)
 {
-    static const uint8_t taken = 1;
+    static const struct shim_word taken = {.saying = SHIM_ACCEPTED};
     int fd, error;
     ssize_t got;
 
@@ -154,7 +153,7 @@ static int accept_caller(const struct handle *listener, int at, int flags,
     passing_send(at, &taken, sizeof(taken), -1);
     if (fd < 0)
         return got ? -EMFILE : -ECONNABORTED; /* no room for the descriptor; the agent has gone */
-    error = adopt(listener->local_port, fd, caller, flags);
+    error = adopt(listener, fd, caller, flags);
     if (error < 0)
         real()->close(fd);
     return error;
@@ -179,48 +178,4 @@ int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 int accept(int fd, struct sockaddr *address, socklen_t *length)
 {
     return accept4(fd, address, length, 0);
-}
-
-/* ---- connect ---- */
-
-static int connect_handle(struct handle *handle, const struct sockaddr_vm *vm)
-{
-    struct shim_request request = {.type = SHIM_CONNECT,
-                                   .cid = vm->svm_cid,
-                                   .port = vm->svm_port,
-                                   .local_port = handle->local_port};
-    struct shim_answer answer;
-    int error;
-
-    if (handle->state == HANDLE_CONNECTED)
-        return -EISCONN;
-    if (handle->state == HANDLE_LISTENING)
-        return -EINVAL;
-    error = ask(&request, handle->other_end, handle->connect_timeout_us, &answer);
-    if (error)
-        return error;
-    real()->close(handle->other_end);
-    handle->other_end = -1;
-    handle->local_cid = answer.cid;
-    handle->local_port = answer.port;
-    handle->peer_cid = vm->svm_cid;
-    handle->peer_port = vm->svm_port;
-    handle->stream = answer.stream;
-    handle->state = HANDLE_CONNECTED;
-    return 0;
-}
-
-int connect(int fd, const struct sockaddr *address, socklen_t length)
-{
-    struct handle *handle = handle_get(fd);
-    struct sockaddr_vm vm;
-    int error;
-
-    if (!handle)
-        return real()->connect(fd, address, length);
-    error = address_read(&vm, address, length);
-    if (!error)
-        error = connect_handle(handle, &vm);
-    handle_put(handle);
-    return error ? fail(error) : 0;
 }

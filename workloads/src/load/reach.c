@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -69,12 +70,19 @@ static int close_failed(int fd)
     return -1;
 }
 
+/* Who may connect to a port may connect to a path: the agent comes as nobody in particular. */
+static int open_to_all(const char *where)
+{
+    return *where == '/' ? chmod(where, 0666) : 0;
+}
+
 int reach_listen(const char *where)
 {
     union address address;
     socklen_t length;
     int fd = open_socket(where, &address, &length);
-    if (fd >= 0 && (bind(fd, &address.any, length) < 0 || listen(fd, BACKLOG) < 0))
+    if (fd >= 0 &&
+        (bind(fd, &address.any, length) < 0 || open_to_all(where) < 0 || listen(fd, BACKLOG) < 0))
         return close_failed(fd);
     return fd;
 }

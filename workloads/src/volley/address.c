@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -83,13 +84,21 @@ int address_connect(const struct address *address)
     return -1;
 }
 
+/* Who may connect to a port may connect to a path: the agent comes as nobody in particular. */
+static int open_to_all(const struct address *address)
+{
+    if (address->where.ss_family != AF_UNIX)
+        return 0;
+    return chmod(((const struct sockaddr_un *)&address->where)->sun_path, 0666);
+}
+
 int address_accept_one(const struct address *address)
 {
     int listener = make(address), fd = -1;
 
     if (listener >= 0 &&
         bind(listener, (const struct sockaddr *)&address->where, address->length) == 0 &&
-        listen(listener, 1) == 0) {
+        open_to_all(address) == 0 && listen(listener, 1) == 0) {
         puts("listening");
         fflush(stdout);
         fd = accept(listener, NULL, NULL);

@@ -1,0 +1,59 @@
+/* What every case of the conformance suite needs: sockets of two domains in one process, and a line
+ * of outcome. Nothing here knows whether AF_VSOCK is the kernel's or domsock's. */
+#pragma once
+
+#include <linux/vm_sockets.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define PATIENCE_MS 5000
+
+struct test_case {
+    const char *name;
+    void (*run)(void);
+};
+
+#define CASE(function)                                                                             \
+    {                                                                                              \
+#function, function                                                                        \
+    }
+#define CASES_END                                                                                  \
+    {                                                                                              \
+        0                                                                                          \
+    }
+
+extern const struct test_case socket_cases[], connect_cases[], byte_cases[], wait_cases[],
+    option_cases[], descriptor_cases[], packet_cases[];
+
+/* Where the servers are: the CID to call, and for domsock the folder of their domain's agent. */
+void stage_init(uint32_t cid, const char *server_run_dir);
+void stage_run(const struct test_case *cases);
+/* What is opened, bound and accepted now belongs to the servers' domain, or to the clients'. */
+void as_server(void);
+void as_client(void);
+
+/* The outcome of a call: its value, or the name of its errno. */
+long note(const char *what, long value);
+void note_word(const char *what, const char *word);
+void note_bytes(const char *what, const void *bytes, long length);
+void note_address(const char *what, int fd, bool peer);
+/* Which of these events there are, after waiting at most so long for any. */
+void note_events(const char *what, int fd, short events, int timeout_ms);
+
+struct sockaddr_vm address_of(uint32_t cid, uint32_t port);
+uint32_t stage_cid(void);
+uint32_t fresh_port(void);
+int make_socket(int type);
+int bind_to(int fd, uint32_t cid, uint32_t port);
+int connect_to(int fd, uint32_t port);
+int make_listener(int type, uint32_t port, int backlog);
+/* A connected pair: [0] the client's, [1] the server's. */
+void make_pair(int type, int ends[2]);
+void close_pair(const int ends[2]);
+/* Waits until something can be read, or its end is known. */
+void await_input(int fd);
+void await_events(int fd, short events);
+void set_nonblocking(int fd);
+void set_timeout(int fd, int option, int ms);
