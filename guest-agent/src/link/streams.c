@@ -93,6 +93,7 @@ int on_closed(struct link *link, const struct wire_header *header, const uint8_t
     if (!stream)
         return 0;
     link_peer_forgot(link, stream);
+    link_send(link, WIRE_CLOSED, header->stream, 0, NULL, 0); /* the peer keeps its slot for us */
     link_reap(link);
     return 0;
 }
