@@ -6,9 +6,14 @@
 
 #define CLI_RUN_DIR_DEFAULT "/run/domsock"
 
-int cli_show(int argc, char **argv); /* ls, links, streams, ping */
-int cli_region(int argc, char **argv);
-int cli_run(int argc, char **argv); /* region create, rm, show */
+int cli_show(int argc, char **argv); /* links, streams */
+int cli_ls(int argc, char **argv);
+int cli_ping(int argc, char **argv);
+int cli_path(int argc, char **argv);
+int cli_bench(int argc, char **argv);
+int cli_nc(int argc, char **argv);
+int cli_region(int argc, char **argv); /* region create, rm, show */
+int cli_run(int argc, char **argv);
 
 int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));

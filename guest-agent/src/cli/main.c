@@ -6,12 +6,20 @@
 #include <string.h>
 
 static const char usage[] =
-    "usage: domsock run [--run-dir DIR] [--] PROGRAM [ARGUMENT]...\n"
-    "       domsock ls | links | streams | ping   [--json] [--run-dir DIR]\n"
-    "       domsock region create PATH --size BYTES --nonce HEX --ids A,B --generation N\n"
-    "                             [--mode 0600]\n"
-    "       domsock region show PATH\n"
-    "       domsock region rm PATH --nonce HEX\n";
+    "usage: domsock COMMAND [--run-dir DIR] ...\n"
+    "  ls [--json]                 domains, names and ports; what is not shown, and why\n"
+    "  streams [--json] [--watch]  each stream's path, bytes and longest stall\n"
+    "  links [--json] [--watch]    the links to other domains\n"
+    "  path DOMAIN [--json]        how bytes travel to a domain now\n"
+    "  ping [DOMAIN] [-c COUNT]    whether the agent there (here) answers\n"
+    "  nc DOMAIN PORT|PATH         standard input and output to a program there\n"
+    "  nc -l PORT|PATH             the same, for the first who connects here\n"
+    "  bench DOMAIN [--json]       round trip and rate, against: domsock bench --serve\n"
+    "  run [--] PROGRAM [ARG]...   a program with AF_VSOCK between domains\n"
+    "  region create PATH --size BYTES --nonce HEX --ids A,B --generation N [--mode 0600]\n"
+    "  region show PATH\n"
+    "  region rm PATH --nonce HEX\n"
+    "A DOMAIN is a name or an id. Exit codes: 0 fine, 1 it failed, 2 asked for wrongly.\n";
 
 static void complain(const char *format, va_list args)
 {
@@ -44,8 +52,9 @@ int cli_usage(const char *format, ...)
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-} commands[] = {{"ls", cli_show},   {"links", cli_show},    {"streams", cli_show},
-                {"ping", cli_show}, {"region", cli_region}, {"run", cli_run}};
+} commands[] = {{"ls", cli_ls},       {"links", cli_show}, {"streams", cli_show},
+                {"path", cli_path},   {"ping", cli_ping},  {"nc", cli_nc},
+                {"bench", cli_bench}, {"run", cli_run},    {"region", cli_region}};
 
 int main(int argc, char **argv)
 {

@@ -1,0 +1,109 @@
+#include "cli/ask.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+#define ANSWER_PATIENCE_S 5
+
+static int dial(const char *run_dir, char path[108])
+{
+    struct timeval patience = {.tv_sec = ANSWER_PATIENCE_S};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd;
+
+    snprintf(path, 108, "%.90s/agent.sock", run_dir);
+    strcpy(address.sun_path, path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+        int error = -errno;
+
+        close(fd);
+        return error;
+    }
+    return fd;
+}
+
+/* The agent also sends events, which have no "ok"; NULL when the connection ends or is silent. */
+static json_t *read_answer(FILE *channel)
+{
+    char *line = NULL;
+    size_t size = 0;
+    json_t *message = NULL;
+
+    while (getline(&line, &size, channel) > 0) {
+        message = json_loads(line, 0, NULL);
+        if (json_object_get(message, "ok"))
+            break;
+        json_decref(message);
+        message = NULL;
+    }
+    free(line);
+    return message;
+}
+
+int ask_agent(const char *run_dir, const char *op, json_t **answer)
+{
+    char path[108];
+    int fd = dial(run_dir, path);
+    FILE *channel;
+
+    if (fd < 0)
+        return cli_fail("no agent at %s: %s (is domsockd running? --run-dir?)", path,
+                        strerror(-fd));
+    channel = fdopen(fd, "r+");
+    fprintf(channel, "{\"id\":1,\"op\":\"%s\"}\n", op);
+    fflush(channel);
+    *answer = read_answer(channel);
+    fclose(channel);
+    if (!*answer)
+        return cli_fail("the agent at %s did not answer within %d s", path, ANSWER_PATIENCE_S);
+    return json_is_true(json_object_get(*answer, "ok")) ? 0 : cli_fail("the agent refused");
+}
+
+json_t *ask_find_link(const json_t *links, const char *domain)
+{
+    size_t index;
+    json_t *link;
+
+    json_array_foreach(links, index, link)
+    {
+        if (strcmp(json_string_value(json_object_get(link, "peer")), domain) == 0)
+            return link;
+    }
+    return NULL;
+}
+
+int ask_domain(const char *run_dir, const char *text, uint32_t *cid)
+{
+    json_t *answer = NULL;
+    const json_t *link;
+    char *end;
+    int error;
+
+    errno = 0;
+    *cid = (uint32_t)strtoul(text, &end, 10);
+    if (!errno && end != text && !*end)
+        return 0;
+    error = ask_agent(run_dir, "links", &answer);
+    if (error)
+        return error;
+    link = ask_find_link(json_object_get(answer, "links"), text);
+    if (link)
+        *cid = (uint32_t)json_integer_value(json_object_get(link, "peer_id"));
+    else
+        error = cli_fail("there is no grant with a domain \"%s\"; domsock ls shows which there are",
+                         text);
+    json_decref(answer);
+    return error;
+}

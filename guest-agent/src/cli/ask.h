@@ -1,0 +1,12 @@
+/* Asking the local agent, by the socket that only root and the agent's own user may use. */
+#pragma once
+
+#include <jansson.h>
+#include <stdint.h>
+
+/* 0 and the answer, to be given back by json_decref(); else an exit code, and it has complained. */
+int ask_agent(const char *run_dir, const char *op, json_t **answer);
+/* The id of a domain that is given by name, or as a number. Exit codes as above. */
+int ask_domain(const char *run_dir, const char *text, uint32_t *cid);
+/* The link to a domain, as in the answer of `links`; borrowed from it. */
+json_t *ask_find_link(const json_t *links, const char *domain);
