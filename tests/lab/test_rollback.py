@@ -3,6 +3,7 @@ share memory again."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -95,22 +96,29 @@ def lab_of(user: User) -> Lab:
     return lab
 
 
-def incoming(user: User) -> psutil.Process | None:
-    """The QEMU in this testbed's lab that waits for a guest."""
+def arrivals(user: User) -> dict[int, psutil.Process]:
+    """The QEMUs in this testbed's lab that were started to receive a guest."""
+    found = {}
     for process in psutil.Process(lab_of(user).record.init.pid).children(recursive=True):
-        try:
+        with contextlib.suppress(psutil.ZombieProcess, psutil.NoSuchProcess):
             if "-incoming" in process.cmdline():
-                return process
-        except (psutil.ZombieProcess, psutil.NoSuchProcess):
-            continue
-    return None
+                found[process.pid] = process
+    return found
 
 
-def await_migration(user: User) -> psutil.Process:
-    """Wait until the destination's QEMU is there."""
-    return clock.wait_until(
-        lambda: incoming(user), within=60, what="the destination's QEMU", every=0.05
-    )
+@contextlib.contextmanager
+def migrating(user: User, bandwidth: str) -> Iterator[tuple[run.Process, psutil.Process]]:
+    """`testbed migrate g1 --to h2`, under way: the command, and the destination's QEMU."""
+    before = arrivals(user)
+
+    def destination() -> psutil.Process | None:
+        return next((new for pid, new in arrivals(user).items() if pid not in before), None)
+
+    with user.started("migrate", "g1", "--to", "h2", "--bandwidth", bandwidth) as command:
+        yield (
+            command,
+            clock.wait_until(destination, within=60, what="the destination's QEMU", every=0.05),
+        )
 
 
 def where(user: User, name: str) -> tuple[str, str]:
@@ -128,16 +136,15 @@ def back_on_the_source(user: User, streams: Streams) -> None:
 
 
 def test_aborted(lasting: User, streams: Streams) -> None:
-    with lasting.started("migrate", "g1", "--to", "h2", "--bandwidth", SLOW) as command:
-        await_migration(lasting)
+    with migrating(lasting, SLOW) as (command, _):
         press_ctrl_c(command)
         assert run.wait(command, 90) == 130
     back_on_the_source(lasting, streams)
 
 
 def test_destination_qemu_killed(lasting: User, streams: Streams) -> None:
-    with lasting.started("migrate", "g1", "--to", "h2", "--bandwidth", SLOW) as command:
-        await_migration(lasting).kill()
+    with migrating(lasting, SLOW) as (command, destination):
+        destination.kill()
         assert run.wait(command, 90) == 69
     back_on_the_source(lasting, streams)
 
@@ -154,8 +161,7 @@ def cable(user: User, action: str) -> None:
 
 
 def test_link_cut(lasting: User, streams: Streams) -> None:
-    with lasting.started("migrate", "g1", "--to", "h2", "--bandwidth", SLOW) as command:
-        await_migration(lasting)
+    with migrating(lasting, SLOW) as (command, _):
         cable(lasting, "cut_between")
         try:
             code = run.wait(command, 120)
@@ -167,8 +173,7 @@ def test_link_cut(lasting: User, streams: Streams) -> None:
 
 def test_controller_killed(lasting: User, streams: Streams) -> None:
     """Nobody is left to roll back: the guest arrives, and the next command finds everything."""
-    with lasting.started("migrate", "g1", "--to", "h2", "--bandwidth", "16") as command:
-        await_migration(lasting)
+    with migrating(lasting, "16") as (command, _):
         for process in [*psutil.Process(command.pid).children(recursive=True), command]:
             process.kill()
     clock.wait_until(
