@@ -9,12 +9,16 @@
     ├── UsageError       2  something wrong was asked for; nothing was touched
     └── SubjectFailed    1  what was tested failed
 
+An interruption is none of them; it ends a command with 130, as a shell says it.
+
 Each says what happened, where, why, and what to do next.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+INTERRUPTED = 130
 
 
 class TestbedError(Exception):

@@ -18,8 +18,8 @@ from rich.console import Console
 from harness import run
 from harness.cli import deadline
 from harness.cli.deadline import INSIDE
-from harness.cli.main import BISECT, INTERRUPTED
-from harness.errors import TestbedError, UsageError
+from harness.cli.main import BISECT
+from harness.errors import INTERRUPTED, TestbedError, UsageError
 from harness.events import EventLog
 from harness.hosts.inventory_file import targets
 from harness.hosts.lab.lab import Lab

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from harness.cli.commands.options import Keep
-from harness.cli.main import INTERRUPTED
+from harness.errors import INTERRUPTED
 from harness.hosts.lab.lab import Lab
 from harness.model import duration
 from harness.testbed import record

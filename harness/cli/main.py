@@ -15,9 +15,8 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.cli.printable import printable
-from harness.errors import TestbedError, UsageError
+from harness.errors import INTERRUPTED, TestbedError, UsageError
 
-INTERRUPTED = 130
 BISECT = "TESTBED_BISECT"
 SKIP, GIVE_UP = 125, 128  # what git bisect run takes for "cannot be tested" and for "stop"
 

@@ -22,11 +22,10 @@ from harness import clock, config
 from harness.cli import inside, keeping, outside, places, results
 from harness.cli.commands.options import RESULTS_CAP, Keep
 from harness.cli.deadline import Overtime
-from harness.cli.main import INTERRUPTED
 from harness.cli.printable import printable
 from harness.cli.progress import Progress
 from harness.cli.signals import ignore_signals, stop_at_first_signal
-from harness.errors import TestbedError
+from harness.errors import INTERRUPTED, TestbedError
 from harness.events import EventLog
 from harness.hosts import leftovers
 from harness.images.micro import build_micro

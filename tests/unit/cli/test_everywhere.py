@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import sys
+from types import SimpleNamespace
 from typing import get_args
 
 import pytest
 import typer
 
+from harness import __main__ as entrance
 from harness.cli.commands import app
+from harness.errors import INTERRUPTED
 from harness.model.topology import lab_topology
 from harness.testbed.lock import exclusive
 from harness.testbed.record import TestbedRecord
@@ -57,3 +61,15 @@ def test_bisect_stops_at_what_no_commit_can_help(testbed: Command) -> None:
     assert testbed("lss", "--bisect").returncode == 128
     assert testbed("ls", "--bisect").returncode == 0
     assert testbed("exec", "g1", "--", "true", "--bisect").returncode == 2
+
+
+def test_ctrl_c_before_it_has_begun_shows_no_insides(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(name: str, *_: object) -> None:
+        if name == "harness.cli.main":
+            raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "harness.cli.main", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [SimpleNamespace(find_spec=interrupted), *sys.meta_path])
+    with pytest.raises(SystemExit) as end:
+        entrance.main()
+    assert end.value.code == INTERRUPTED
