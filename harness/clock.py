@@ -44,6 +44,11 @@ class Deadline:
         return max(0.0, self._end - now())
 
     @property
+    def waited(self) -> float:
+        """Seconds that have passed."""
+        return self.seconds - self.left()
+
+    @property
     def expired(self) -> bool:
         """Whether no time is left."""
         return self.left() == 0.0

@@ -14,7 +14,8 @@ from harness import clock
 from harness.errors import ConnectionLost, DeadlineExceeded
 
 CHUNK = 65536
-POLL_SECONDS = 0.001
+POLL_SECONDS, SLOWEST_POLL = 0.001, 0.02
+PATIENCE = 50
 
 
 class StreamTransport:
@@ -34,7 +35,7 @@ class StreamTransport:
             elif deadline.expired:
                 raise DeadlineExceeded("the guest's port takes no more bytes", where=self.where)
             else:
-                clock.sleep(POLL_SECONDS)
+                _pause(deadline)
 
     def receive(self, *, within: float) -> bytes:
         """Whatever has come, waiting up to `within` seconds for it; empty when nothing came.
@@ -50,7 +51,7 @@ class StreamTransport:
                 return data
             if deadline.expired:
                 return b""
-            clock.sleep(min(POLL_SECONDS, deadline.left()))
+            _pause(deadline)
 
     def _try(self, call: Any, argument: Any) -> Any:
         try:
@@ -68,3 +69,11 @@ class StreamTransport:
                 self._stream.abort()
             except libvirt.libvirtError:
                 return
+
+
+def _pause(deadline: clock.Deadline) -> None:
+    """Until the next look: a fiftieth of what was waited already. An answer that comes at once is
+    had at once, and a guest that boots is not robbed of its processor by whoever waits for it.
+    """
+    pause = min(max(POLL_SECONDS, deadline.waited / PATIENCE), SLOWEST_POLL)
+    clock.sleep(min(pause, deadline.left()))
