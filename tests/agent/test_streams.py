@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import os
+import select
 import signal
 import socket
 from pathlib import Path
@@ -55,11 +56,30 @@ def test_half_close(linked: Pair) -> None:
 
 def test_a_program_that_dies_resets_its_stream(linked: Pair) -> None:
     ((client, server),) = open_streams(linked, 1)
+    server.sendall(b"never read")
+    assert client.recv(1, socket.MSG_PEEK)
     client.close()
     with pytest.raises(OSError):
         while True:
             server.sendall(b"x" * 65536)
     assert "is reset" in linked.g1.log.read_text() + linked.g2.log.read_text()
+
+
+def test_a_program_that_closes_is_not_written_to(linked: Pair) -> None:
+    """As within a machine: the other one's next write fails, and nothing was lost."""
+    ((client, server),) = open_streams(linked, 1)
+    client.sendall(b"bye")
+    client.close()
+    poller = select.poll()
+    poller.register(server, 0)
+    assert poller.poll(20_000) == [(server.fileno(), select.POLLHUP)]
+    with pytest.raises(BrokenPipeError):
+        server.send(b"too late")
+    assert server.recv(100) == b"bye"
+    assert server.recv(100) == b""
+    server.close()
+    wait_until(lambda: not linked.g1.streams() + linked.g2.streams(), "the stream is closed")
+    assert "is reset" not in linked.g1.log.read_text() + linked.g2.log.read_text()
 
 
 def test_a_stalled_reader_holds_up_nobody(linked: Pair) -> None:

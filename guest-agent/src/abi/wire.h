@@ -44,6 +44,7 @@ enum wire_type {
 /* wire_header.flags */
 #define WIRE_ACK_FIN 1u      /* ACK: the program has been told of the end of the stream too */
 #define WIRE_EXPORT_ALL 1u   /* EXPORT: every user of its domain may connect there */
+#define WIRE_FIN_CLOSED 1u   /* FIN: its program does not read any more, either */
 #define WIRE_OPEN_PORT 1u    /* OPEN: to a port; no name follows */
 #define WIRE_OPEN_PACKETS 2u /* OPEN: the stream carries messages (link/packets.h) */
 /* RST: the errno that says why, 0 if there is none */

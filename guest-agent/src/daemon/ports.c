@@ -172,7 +172,6 @@ int ports_pass(struct agent *agent, uint32_t number, struct shim_caller caller, 
     struct port *port = find_listening(agent, number);
     int error;
 
-    caller.own_cid = agent->options.id;
     if (!port)
         return -ECONNREFUSED;
     if (port->waiting > port->backlog || socket_type(port->source.fd) != socket_type(fd))

@@ -24,6 +24,7 @@ int servers_call(void *user, const struct stream *stream)
 {
     const struct peer *peer = user;
     struct shim_caller caller = {.cid = peer->link->peer_id,
+                                 .own_cid = peer->agent->options.id,
                                  .port = stream->caller.port,
                                  .user = stream->caller.user,
                                  .stream = shim_stream_id(peer->link, stream)};

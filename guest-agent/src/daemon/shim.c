@@ -116,8 +116,10 @@ static void serve_bind(struct call *call, const struct shim_request *request, in
 /* Both programs are in this domain: they get the two ends of one pair, and need us no more. */
 static void connect_here(struct call *call, const struct shim_request *request, int fd)
 {
-    struct shim_caller caller = {
-        .cid = call->agent->options.id, .port = call->local_port, .user = asking_user(call)};
+    struct shim_caller caller = {.cid = request->cid,
+                                 .own_cid = request->cid,
+                                 .port = call->local_port,
+                                 .user = asking_user(call)};
     int error;
 
     take_filler(call);

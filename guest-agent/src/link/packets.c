@@ -79,7 +79,8 @@ static enum stream_result take_message(struct stream *stream)
     if (record >= 0)
         close(record);
     if (length <= 0) {
-        stream->tx.ended = at_the_end(stream);
+        if (at_the_end(stream))
+            stream_end_tx(stream);
         return STREAM_MOVED;
     }
     header = (uint32_t)length | (record >= 0 ? ENDS_RECORD : 0);

@@ -66,6 +66,17 @@ static enum stream_result look_for_acks(struct link *link, struct stream *stream
     return stream_acked(stream, acked, link->loop->now_us);
 }
 
+static void send_fin(struct link *link, struct stream *stream)
+{
+    struct wire_header header = {.type = WIRE_FIN,
+                                 .flags = stream->tx.closed ? WIRE_FIN_CLOSED : 0,
+                                 .stream = stream->id,
+                                 .offset = stream->tx.fifo.end};
+
+    link_send_message(link, header, NULL, 0);
+    stream->tx.fin_sent = true;
+}
+
 static enum stream_result transmit(struct link *link, struct stream *stream)
 {
     enum stream_result got, given;
@@ -81,8 +92,7 @@ static enum stream_result transmit(struct link *link, struct stream *stream)
         return STREAM_BROKEN;
     given = give(link, stream);
     if (stream->tx.ended && !stream->tx.fin_sent && link->synced) {
-        link_send(link, WIRE_FIN, stream->id, stream->tx.fifo.end, NULL, 0);
-        stream->tx.fin_sent = true;
+        send_fin(link, stream);
     }
     return given == STREAM_STILL ? got : given;
 }

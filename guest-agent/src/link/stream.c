@@ -2,6 +2,7 @@
 #include "link/packets.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -85,6 +86,15 @@ static bool close_passed_fds(struct msghdr *message)
     return any || message->msg_flags & MSG_CTRUNC;
 }
 
+/* A socket that was shut down for writing only has not hung up. */
+void stream_end_tx(struct stream *stream)
+{
+    struct pollfd asked = {.fd = stream->source.fd};
+
+    stream->tx.ended = true;
+    stream->tx.closed = poll(&asked, 1, 0) > 0 && asked.revents & POLLHUP;
+}
+
 static enum stream_result read_failed(struct stream *stream, ssize_t got)
 {
     if (got < 0 && errno == EINTR)
@@ -94,7 +104,7 @@ static enum stream_result read_failed(struct stream *stream, ssize_t got)
         return STREAM_STILL;
     if (got < 0)
         return broken(stream, "the program closed its socket with unread data");
-    stream->tx.ended = true;
+    stream_end_tx(stream);
     return STREAM_MOVED;
 }
 
@@ -131,7 +141,7 @@ enum stream_result stream_end_program(struct stream *stream)
 
     if (!rx->fin_known || rx->fin_delivered || rx->fifo.start != rx->fin)
         return STREAM_STILL;
-    shutdown(stream->source.fd, SHUT_WR);
+    shutdown(stream->source.fd, rx->closed ? SHUT_RDWR : SHUT_WR);
     rx->fin_delivered = true;
     rx->ack_due = true;
     return STREAM_MOVED;

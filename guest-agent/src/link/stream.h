@@ -50,7 +50,8 @@ struct stream_tx {
     uint64_t resent;
     enum wire_path path;
     struct ring_tx ring;
-    bool ended; /* the program has closed its end: fifo.end is final */
+    bool ended;  /* the program sends no more: fifo.end is final */
+    bool closed; /* and reads no more */
     bool fin_sent;
     bool fin_acked;
     uint64_t waiting_since_us; /* for an acknowledgement; 0: nothing is due */
@@ -64,6 +65,7 @@ struct stream_rx {
     struct ring_rx ring;
     bool missing; /* bytes were lost with a region: what comes behind them is sent again, too */
     bool fin_known;
+    bool closed; /* the peer's program does not read any more, either */
     bool fin_delivered;
     bool ack_due;
 };
@@ -118,6 +120,8 @@ int stream_adopt(struct stream *stream, int fd);
 enum stream_result stream_read_program(struct stream *stream);
 enum stream_result stream_write_program(struct stream *stream);
 
+/* The program sends no more. */
+void stream_end_tx(struct stream *stream);
 /* Tells the program of the end, once it has everything before it. */
 enum stream_result stream_end_program(struct stream *stream);
 
@@ -130,7 +134,7 @@ enum stream_result stream_receive(struct stream *stream, uint64_t offset, const 
 enum stream_result stream_acked(struct stream *stream, uint64_t offset, uint64_t now_us);
 /* The same, said by message: unlike what a ring shows, the peer can never say less afterwards. */
 enum stream_result stream_told(struct stream *stream, uint64_t offset, uint64_t now_us);
-enum stream_result stream_fin(struct stream *stream, uint64_t offset);
+enum stream_result stream_fin(struct stream *stream, uint64_t offset, bool closed);
 /* Tells the peer by ring how far the program has taken. */
 void stream_publish_delivered(struct stream *stream, bool *kick);
 

@@ -86,13 +86,14 @@ enum stream_result stream_receive(struct stream *stream, uint64_t offset, const 
     return STREAM_MOVED;
 }
 
-enum stream_result stream_fin(struct stream *stream, uint64_t offset)
+enum stream_result stream_fin(struct stream *stream, uint64_t offset, bool closed)
 {
     struct stream_rx *rx = &stream->rx;
 
     if (offset < rx->fifo.end || (rx->fin_known && rx->fin != offset))
         return broken(stream, "the peer ended the stream before bytes it had sent");
     rx->fin_known = true;
+    rx->closed = closed;
     rx->fin = offset;
     return STREAM_MOVED;
 }

@@ -51,7 +51,7 @@ int on_fin(struct link *link, const struct wire_header *header, const uint8_t *p
 
     (void)payload;
     if (stream)
-        settle(link, stream, stream_fin(stream, header->offset));
+        settle(link, stream, stream_fin(stream, header->offset, header->flags & WIRE_FIN_CLOSED));
     return 0;
 }
 

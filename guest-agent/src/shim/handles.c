@@ -8,8 +8,7 @@
 
 #include "shim/real.h"
 
-#define CONNECT_TIMEOUT_US 2000000u /* VSOCK_DEFAULT_CONNECT_TIMEOUT of the kernel */
-#define BUFFER_SIZE 262144u         /* VIRTIO_VSOCK_DEFAULT_BUF_SIZE, likewise */
+#define BUFFER_SIZE 262144u /* VIRTIO_VSOCK_DEFAULT_BUF_SIZE of the kernel */
 #define BUFFER_SIZE_MIN 128u
 
 static _Atomic(struct handle *) table[HANDLE_FDS_MAX];
@@ -85,7 +84,7 @@ struct handle *handle_new(int fd, enum handle_state state)
     handle->peer_user = UINT32_MAX;
     handle->stream = 0;
     handle->packets = false;
-    handle->connect_timeout_us = CONNECT_TIMEOUT_US;
+    handle->connect_timeout_us = HANDLE_CONNECT_TIMEOUT_US;
     handle->buffer_sizes[0] = handle->buffer_sizes[2] = BUFFER_SIZE;
     handle->buffer_sizes[1] = BUFFER_SIZE_MIN;
     handle->nonblocking = false;

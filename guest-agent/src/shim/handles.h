@@ -45,6 +45,7 @@ struct handle {
 };
 
 #define HANDLE_FDS_MAX 65536
+#define HANDLE_CONNECT_TIMEOUT_US 2000000u /* VSOCK_DEFAULT_CONNECT_TIMEOUT of the kernel */
 
 /* After vfork() a child works in its parent's memory, with descriptors of its own: the table is not
  * to be touched. */

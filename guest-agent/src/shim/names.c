@@ -125,11 +125,22 @@ static int set_timeout(struct handle *handle, const void *value, socklen_t lengt
         return -EINVAL;
     memcpy(&timeout, value, sizeof(timeout));
     if (timeout.tv_sec < 0 || timeout.tv_usec < 0 || timeout.tv_usec >= 1000000)
-        return -EDOM;
-    if (timeout.tv_sec || timeout.tv_usec) /* zero means the default, as in the kernel */
-        handle->connect_timeout_us =
-            (uint64_t)timeout.tv_sec * 1000000u + (uint64_t)timeout.tv_usec;
+        return -ERANGE;
+    handle->connect_timeout_us = (uint64_t)timeout.tv_sec * 1000000u + (uint64_t)timeout.tv_usec;
+    if (!handle->connect_timeout_us)
+        handle->connect_timeout_us = HANDLE_CONNECT_TIMEOUT_US;
     return 0;
+}
+
+/* By SO_VM_SOCKETS_BUFFER_*: the maximum has the last word, as in the kernel. */
+static void clamp_buffer_size(uint64_t sizes[3])
+{
+    uint64_t *size = &sizes[SO_VM_SOCKETS_BUFFER_SIZE];
+
+    if (*size < sizes[SO_VM_SOCKETS_BUFFER_MIN_SIZE])
+        *size = sizes[SO_VM_SOCKETS_BUFFER_MIN_SIZE];
+    if (*size > sizes[SO_VM_SOCKETS_BUFFER_MAX_SIZE])
+        *size = sizes[SO_VM_SOCKETS_BUFFER_MAX_SIZE];
 }
 
 static int set_vm_option(struct handle *handle, int name, const void *value, socklen_t length)
@@ -141,6 +152,7 @@ static int set_vm_option(struct handle *handle, int name, const void *value, soc
         if (length < sizeof(uint64_t))
             return -EINVAL;
         memcpy(&handle->buffer_sizes[name], value, sizeof(uint64_t));
+        clamp_buffer_size(handle->buffer_sizes);
         return 0;
     case SO_VM_SOCKETS_CONNECT_TIMEOUT_NEW:
     case SO_VM_SOCKETS_CONNECT_TIMEOUT_OLD:

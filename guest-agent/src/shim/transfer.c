@@ -203,7 +203,9 @@ ssize_t transfer_receive(struct handle *handle, int fd, const struct iovec *piec
     struct cursor cursor = cursor_at(pieces, count);
     ssize_t got;
 
-    if (nothing_asked(pieces, count) || flags & (MSG_OOB | MSG_ERRQUEUE | MSG_TRUNC))
+    if (nothing_asked(pieces, count))
+        return 0;
+    if (flags & (MSG_ERRQUEUE | MSG_TRUNC))
         return socket_receive(fd, &cursor, flags);
     do
         got = receive_once(handle, fd, &cursor, flags);
@@ -271,7 +273,7 @@ ssize_t transfer_send(struct handle *handle, int fd, const struct iovec *pieces,
     struct cursor cursor = cursor_at(pieces, count);
     ssize_t put;
 
-    if (nothing_asked(pieces, count) || flags & MSG_OOB)
+    if (nothing_asked(pieces, count))
         return socket_send(fd, &cursor, flags);
     do
         put = send_once(handle, fd, &cursor, flags);

@@ -203,14 +203,16 @@ static void send_in_time(void)
 static void send_when_full(void)
 {
     static char block[65536];
-    int ends[2];
-    long sent = 0;
+    int ends[2], error = 0;
 
     make_pair(SOCK_STREAM, ends);
-    while (poll(&(struct pollfd){.fd = ends[0], .events = POLLOUT}, 1, 200) > 0)
-        while ((sent = send(ends[0], block, sizeof(block), MSG_DONTWAIT)) > 0)
+    while (poll(&(struct pollfd){.fd = ends[0], .events = POLLOUT}, 1, 200) > 0) {
+        while (send(ends[0], block, sizeof(block), MSG_DONTWAIT) > 0)
             continue;
-    note("full", sent);
+        error = errno;
+    }
+    errno = error;
+    note("full", -1);
     note_events("events", ends[0], POLLOUT, 0);
     while (recv(ends[1], block, sizeof(block), MSG_DONTWAIT) > 0)
         continue;
