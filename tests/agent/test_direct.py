@@ -154,6 +154,44 @@ say("done")
             assert client.line() == "done"
 
 
+@pytest.mark.parametrize("wait", ["select.select([one, 0], [one], [])", "p.poll()"])
+def test_a_busy_program_that_waits_for_several_stays_direct(on_shm: Pair, wait: str) -> None:
+    """As long as something is ready it never leaves its rings; nor does it lose anything."""
+    code = f"""
+one = end(4, 6000); p = select.poll(); p.register(one, select.POLLIN); p.register(0, 0)
+for number in range(64): one.sendall(b"%08d" % number)
+def turns(first, last):
+    for number in range(first, last):
+        {wait}
+        assert one.recv(8, socket.MSG_WAITALL) == b"%08d" % number
+        one.sendall(b"%08d" % (number + 64))
+turns(0, 20000); say("busy"); number = 20000
+while not select.select([0], [], [], 0)[0]: turns(number, number + 1000); number += 1000
+left = len(os.listdir("/proc/self/fd")); say(left < 40, left); sys.stdin.read()
+"""
+    with program(on_shm.g2, PONG) as server:
+        assert server.line() == "listening"
+        with program(on_shm.g1, code) as client:
+            assert client.line() == "busy"
+            await_direct(on_shm.g1)
+            client.tell()
+            assert client.line().startswith("True ")
+
+
+def test_a_program_that_waits_for_several_and_sleeps(on_shm: Pair) -> None:
+    """It gives its rings back to sleep, again and again: nothing piles up."""
+    code = """
+one = end(4, 6000)
+for number in range(3000):
+    one.sendall(b"%08d" % number); select.select([one, 0], [], []); assert one.recv(8)
+left = len(os.listdir("/proc/self/fd")); say(left < 40, left)
+"""
+    with program(on_shm.g2, PONG) as server:
+        assert server.line() == "listening"
+        with program(on_shm.g1, code) as client:
+            assert client.line().startswith("True ")
+
+
 def test_a_reader_that_the_shim_does_not_see(on_shm: Pair) -> None:
     """A stream that was direct is read by a program without the shim: nothing is lost."""
     code = """

@@ -12,6 +12,8 @@
 #include "shim/real.h"
 
 #define MOVES_BEFORE_ASKING 8u /* a short conversation is not worth the question */
+#define MOVES_WORTH_IT 256u    /* a ring given back after fewer is not asked for so soon */
+#define RETIRED_MAX 64u        /* with several threads; then the socket has to do */
 #define ASK_PAUSE_MIN_US 1000u
 #define ASK_PAUSE_MAX_US 1000000u
 #define ASK_PATIENCE_US 1000000u
@@ -23,6 +25,7 @@ void held_init(struct side *side)
 {
     atomic_store(&side->held, NULL);
     side->retired = NULL;
+    side->retired_count = 0;
     atomic_flag_clear(&side->asking);
     atomic_store(&side->renounced, false);
     atomic_store(&side->in_socket, 0);
@@ -133,9 +136,7 @@ static void ask_now(const struct handle *handle, struct side *side, enum directi
         return;
     atomic_store(&side->moves, 0);
     held = ask_for_end(handle->stream, direction);
-    if (held)
-        side->ask_pause_us = ASK_PAUSE_MIN_US;
-    else
+    if (!held)
         ask_later(side);
     atomic_store_explicit(&side->held, held, memory_order_release);
 }
@@ -204,6 +205,19 @@ static void await_agent(struct held *held, enum direction direction)
     }
 }
 
+/* Who else is at work on the handle may still look at what was held before; new ones do not. */
+static void retire(const struct handle *handle, struct side *side, struct held *held)
+{
+    bool alone = atomic_load(&handle->users) == 2; /* the descriptor, and this thread */
+
+    while (side->retired && alone)
+        side->retired = destroy(side->retired);
+    held->older = side->retired;
+    side->retired = held;
+    if (held->older && ++side->retired_count > RETIRED_MAX)
+        atomic_store(&side->renounced, true);
+}
+
 void held_give_back(struct handle *handle, enum direction direction, struct held *held)
 {
     struct side *side = &handle->sides[direction];
@@ -212,8 +226,9 @@ void held_give_back(struct handle *handle, enum direction direction, struct held
     while (atomic_flag_test_and_set(&side->asking))
         sched_yield();
     if (atomic_load(&side->held) == held) { /* else another thread has done it */
-        held->older = side->retired;
-        side->retired = held;
+        retire(handle, side, held);
+        if (held->moves >= MOVES_WORTH_IT)
+            side->ask_pause_us = ASK_PAUSE_MIN_US;
         ask_later(side);
         atomic_store(&side->held, NULL);
     }

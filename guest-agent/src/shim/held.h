@@ -19,13 +19,15 @@ struct held {
     bool orphaned;  /* the agent has died, and with it the stream */
     bool drained;   /* receiving: what came by the socket before has been read */
     unsigned spins; /* how long it pays to look before sleeping */
+    unsigned moves; /* by the ring; roughly, where threads share it */
     struct held *older;
 };
 
 /* One direction of a handle. */
 struct side {
     _Atomic(struct held *) held;
-    struct held *retired;  /* taken back; threads may still look at them */
+    struct held *retired; /* taken back; threads may still look at them */
+    unsigned retired_count;
     atomic_flag asking;    /* a thread asks for the end; guards what follows */
     atomic_bool renounced; /* the end is not to be asked for any more */
     atomic_uint in_socket; /* threads that move bytes by the socket now */

@@ -134,6 +134,7 @@ static ssize_t take_some(struct held *held, struct cursor *cursor, int flags)
         held_kick(held);
     if (got > 0)
         cursor_advance(cursor, (size_t)got);
+    held->moves += got > 0;
     return got;
 }
 
@@ -225,6 +226,7 @@ static ssize_t give_some(struct held *held, struct cursor *cursor)
         held_kick(held);
     if (put > 0)
         cursor_advance(cursor, (size_t)put);
+    held->moves += put > 0;
     return put;
 }
 
