@@ -62,8 +62,8 @@ int on_prepare(struct link *link, const struct wire_header *header, const uint8_
     fault = prepare_fault(link, &prepare);
     if (!will_respond(link))
         return step_on(link, HANDOVER_PREPARE);
-    if (!fault &&
-        link_take_slots(link, payload + sizeof(prepare), header->length - sizeof(prepare)) < 0)
+    if (!fault && link_take_slots(link, prepare.to, payload + sizeof(prepare),
+                                  header->length - sizeof(prepare)) < 0)
         return -EPROTO;
     event = (struct handover_event){.input = fault ? HANDOVER_UNPREPARED : HANDOVER_PREPARE,
                                     .to = prepare.to};
@@ -79,7 +79,7 @@ int on_prepared(struct link *link, const struct wire_header *header, const uint8
     if (expect(link, (struct handover_event){.input = HANDOVER_GOT_PREPARED}) < 0)
         return -EPROTO;
     if (link->handover.phase == HANDOVER_PREPARING &&
-        link_take_slots(link, payload, header->length) < 0)
+        link_take_slots(link, link->handover.to, payload, header->length) < 0)
         return -EPROTO;
     return step_on(link, HANDOVER_GOT_PREPARED);
 }

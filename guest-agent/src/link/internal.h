@@ -38,7 +38,8 @@ void link_handover_step(struct link *link, struct handover_event event);
 void link_arm_deadline(struct link *link, uint32_t deadline_ms);
 /* Slots for all streams, if this side gives them out; to be sent. */
 struct iovec link_offer_slots(struct link *link);
-int link_take_slots(struct link *link, const uint8_t *bytes, size_t length);
+/* Of a handover to shm: one to tcp has none. */
+int link_take_slots(struct link *link, enum wire_path to, const uint8_t *bytes, size_t length);
 void link_attach_rings(struct link *link);
 /* Every stream with a slot sends on `to` from here on; the marks say from which offset. */
 struct iovec link_switch_all(struct link *link, enum wire_path to);

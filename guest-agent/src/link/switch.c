@@ -55,12 +55,13 @@ static int take_offered(struct link *link, const struct wire_slot *offered)
     return 0;
 }
 
-int link_take_slots(struct link *link, const uint8_t *bytes, size_t length)
+int link_take_slots(struct link *link, enum wire_path to, const uint8_t *bytes, size_t length)
 {
     size_t count = length / sizeof(slot_buffer[0]);
     int error = 0;
 
-    if (length % sizeof(slot_buffer[0]) || count > WIRE_STREAMS_MAX || (count && link->lower))
+    if (length % sizeof(slot_buffer[0]) || count > WIRE_STREAMS_MAX ||
+        (count && (link->lower || to != WIRE_PATH_SHM)))
         return -EPROTO;
     memcpy(slot_buffer, bytes, length);
     for (size_t i = 0; i < count && !error; i++)
