@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import mmap
 import random
@@ -243,3 +244,32 @@ def test_an_impossible_consumer_index(unlinked: Pair, g1: Agent, value: int) -> 
     peer.send(KICK)
     assert peer.wait_for(RST) == b"the peer's consumer index is impossible"
     assert program.recv(10) == b""
+
+
+def test_a_program_says_anything_to_the_agent_behind_the_shim(pair: Pair) -> None:
+    """Requests that are almost right, with every kind of descriptor, and hanging up at any time."""
+    pick = random.Random(5)
+    numbers = (0, 1, 2, 3, 4, 80, 1023, 5000, 0x7FFFFFFF, 0xFFFFFFFF)
+    kept: list[socket.socket] = []
+    for _ in range(3000):
+        words = [pick.choice(numbers) for _ in range(6)]
+        request = struct.pack("<6I2Q", pick.randrange(6), *words[:5], words[5] << 32, words[5])
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asking:
+            asking.connect(str(pair.g1.run_dir / "shim.sock"))
+            kind = pick.choice((socket.SOCK_STREAM, socket.SOCK_SEQPACKET, socket.SOCK_DGRAM, 0))
+            ends = socket.socketpair(socket.AF_UNIX, kind) if kind else ()
+            fds = [ends[0].fileno()] if ends else [asking.fileno()] if pick.random() < 0.1 else []
+            cut = request if pick.random() < 0.8 else request[: pick.randrange(1, 40)]
+            socket.send_fds(asking, [cut], fds)
+            for end in ends:
+                end.setblocking(False)
+                with contextlib.suppress(OSError):
+                    end.send(pick.randbytes(pick.randrange(30)))
+            kept += ends
+            while len(kept) > pick.randrange(60):
+                kept.pop(pick.randrange(len(kept))).close()
+    for end in kept:
+        end.close()
+    assert pair.g1.call("ping")["ok"]
+    wait_until(lambda: not pair.g1.call("exports")["ports"], "what was bound is free again")
+    wait_until(lambda: not pair.g1.streams(), "no stream is left")

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -119,6 +120,7 @@ int main(int argc, char **argv)
         return 1;
     }
     raise_descriptor_limit();
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* it runs no other program */
     error = start(&agent);
     if (error) {
         log_error("domsockd cannot start: %s (is another one running in %s, or on that port?)",
