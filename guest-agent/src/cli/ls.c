@@ -45,15 +45,33 @@ static void print_withheld(const json_t *item)
                text(item, "why"), number(item, "user"));
 }
 
+/* From some domain at least: then a line of its own says so. */
+static bool is_withheld(const json_t *withheld, const char *name)
+{
+    size_t index;
+    json_t *item;
+
+    json_array_foreach(withheld, index, item)
+    {
+        if (strcmp(text(item, "name"), name) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void print_names(const json_t *exports)
 {
+    const json_t *withheld = json_object_get(exports, "withheld");
     json_t *remote = json_object_get(exports, "remote"), *names, *item;
     const char *peer;
     size_t index;
 
     json_array_foreach(json_object_get(exports, "local"), index, item)
-        printf("self/%s\n", json_string_value(item));
-    json_array_foreach(json_object_get(exports, "withheld"), index, item) print_withheld(item);
+    {
+        if (!is_withheld(withheld, json_string_value(item)))
+            printf("self/%s\n", json_string_value(item));
+    }
+    json_array_foreach(withheld, index, item) print_withheld(item);
     json_object_foreach(remote, peer, names)
     {
         json_array_foreach(names, index, item) printf("%s/%s\n", peer, json_string_value(item));
