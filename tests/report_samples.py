@@ -138,7 +138,7 @@ def case(leg_name: str, index: int, begin: float, verdict: Verdict, chance: Rand
         end_ms=at + 40,
         verdict="refused" if refused else verdict,
         findings=FINDINGS[verdict],
-        said="operation aborted: migration out: canceled by client" if refused else "",
+        said="libvirt said: canceled by client" if refused else "",
         migrations=(migration(spans, away, down),),
         spans=tuple(spans),
         path_before=before,

@@ -19,7 +19,7 @@ def attribution(legs: Sequence[Leg]) -> str:
     if control is None:
         return _without_control(grants)
     return "; ".join(_compared(grants, control)) or (
-        f"nobody's: nothing failed, in {len(grants.cases)} cases with grants and in "
+        f"nobody's: no case failed, of {len(grants.cases)} with grants and of "
         f"{len(control.cases)} without"
     )
 
@@ -27,7 +27,7 @@ def attribution(legs: Sequence[Leg]) -> str:
 def _without_control(grants: Leg) -> str:
     if not failed(grants) and not _unclean(grants):
         return ""
-    return "nobody knows whose: nothing was run without grants; --control always does that"
+    return "nobody knows: nothing was run without grants; --control always does that"
 
 
 def _compared(grants: Leg, control: Leg) -> Iterator[str]:
@@ -48,7 +48,7 @@ def _compared(grants: Leg, control: Leg) -> Iterator[str]:
     if only := theirs - ours:
         yield f"not ours: {_cases(only)} failed without grants only"
     if unknown := ours - repeated:
-        yield f"nobody knows whose: {_cases(unknown)} did not run without grants"
+        yield f"nobody knows: {_cases(unknown)} did not run without grants"
     yield from _of_bytes(grants, control)
 
 

@@ -53,7 +53,7 @@ def judge(spec: CaseSpec, did: Outcome, granted: bool, limits: Limits, repeat: s
         end_ms=round(did.end_ms, 1),
         verdict=_verdict(spec, did, findings),
         findings=findings,
-        said=_said(did),
+        said=_said(spec, did),
         migrations=tuple(did.migrations),
         spans=did.spans,
         path_before=did.path_before,
@@ -69,9 +69,12 @@ def judge(spec: CaseSpec, did: Outcome, granted: bool, limits: Limits, repeat: s
     )
 
 
-def _said(did: Outcome) -> str:
-    """Why nobody moved, in libvirt's words."""
-    return (did.error.why or did.error.what) if isinstance(did.error, MigrationFailed) else ""
+def _said(spec: CaseSpec, did: Outcome) -> str:
+    """Why nobody moved: what is known of it, and libvirt's words."""
+    if not spec.mode.stays or not isinstance(did.error, MigrationFailed):
+        return ""
+    words = f"libvirt said: {did.error.why or did.error.what}"
+    return f"{spec.mode.because}; {words}" if spec.mode.because else words
 
 
 def _patterns(did: Outcome) -> list[Patterns]:

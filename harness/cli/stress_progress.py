@@ -47,6 +47,6 @@ class StressProgress(Progress):
             f"{MARKS[case.verdict]} {escape(what):<62} [dim]{seconds:5.2f} s {migrations:4}[/]",
             highlight=False,
         )
-        said = [f"libvirt said: {case.said}"] if case.verdict == "refused" and case.said else []
+        said = [case.said] if case.verdict == "refused" and case.said else []
         for line in (*said, *case.findings):
             self._console.print(f"    {escape(line)}", highlight=False, soft_wrap=True)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from harness.model.migration_mode import MODES, MigrationMode
+from harness.model.migration_mode import MODES, NO_DISK, MigrationMode, copying_disks
 from harness.model.sizes import MIB, parse_size
 from harness.model.topology import Component, Name, Part
 from harness.model.words import hint
@@ -112,19 +111,16 @@ class Campaign(Part):
         if (self.migrations is None) == (self.duration is None):
             raise ValueError("either migrations or duration must say when it is over")
         if all(mode.stays for mode in self.migration_modes):
-            tunnels = any(mode.tunnelled for mode in self.migration_modes)
-            why = ", as no disk that must be copied goes through libvirt's tunnel" * tunnels
+            tunnels = any(mode.because == NO_DISK for mode in self.migration_modes)
+            why = f", as {NO_DISK}" * tunnels
             raise ValueError(f"modes: none of these moves a guest{why}; add precopy")
         return self
 
     @property
     def migration_modes(self) -> tuple[MigrationMode, ...]:
-        """The modes as values. libvirt refuses to tunnel a disk that must be copied."""
+        """The modes as values."""
         modes = [MODES[name] for name in self.modes]
-        return tuple(
-            replace(mode, ends="refused") if mode.tunnelled and self.memory.copied else mode
-            for mode in modes
-        )
+        return tuple(map(copying_disks, modes) if self.memory.copied else modes)
 
     @property
     def uses_tls(self) -> bool:

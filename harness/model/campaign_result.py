@@ -27,7 +27,7 @@ class Case(Record):
     """One migration, or several at once, with what was checked after it.
 
     ``refused`` is a case whose refusal was what should happen; ``broken`` says that the testbed
-    failed, not what it tests. `said` is why nobody moved, in libvirt's words. A downtime or stall
+    failed, not what it tests. `said` is why nobody moved, as it had to be. A downtime or stall
     that nobody could measure is None.
     """
 

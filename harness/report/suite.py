@@ -60,8 +60,7 @@ def _case(prefix: str, case: Case) -> ET.Element:
         name=f"{case.index} {shown(case.name, 300)}",
         time=_seconds((case.end_ms - case.begin_ms) / 1000),
     )
-    said = [f"libvirt said: {case.said}"] if case.said else []
-    text = "\n".join([*case.findings, *said, f"again: {case.repeat}"])
+    text = "\n".join(filter(None, [*case.findings, case.said, f"again: {case.repeat}"]))
     match case.verdict:
         case "fail":
             _told(made, "failure", text)

@@ -104,9 +104,14 @@ def flags(mode: MigrationMode) -> int:
     return int(always | sum(flag for flag, on in wanted.items() if on))
 
 
-def parameters(mode: MigrationMode) -> dict[str, Any]:
-    """libvirt's typed parameters for a mode."""
+def parameters(mode: MigrationMode, destination: str) -> dict[str, Any]:
+    """libvirt's typed parameters for a mode.
+
+    `destination` is the name in that host's certificate: left to itself, libvirt 9.0 has disks
+    that are copied beside parallel connections checked against no name, which fits no certificate.
+    """
     wanted = {
+        libvirt.VIR_MIGRATE_PARAM_TLS_DESTINATION: destination if mode.tls else "",
         libvirt.VIR_MIGRATE_PARAM_BANDWIDTH: mode.bandwidth_mib,
         libvirt.VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS: mode.channels,
         libvirt.VIR_MIGRATE_PARAM_COMPRESSION: mode.compression,
@@ -144,7 +149,7 @@ class MigrationJob:
 
     def _migrate(self) -> None:
         begun = clock.now()
-        how = {**parameters(self.mode), **self._passage.parameters}
+        how = {**parameters(self.mode, self.destination.where), **self._passage.parameters}
         try:
             both = flags(self.mode) | self._passage.flags
             self.domain.raw.migrateToURI3(self.destination.peer_uri, how, both)

@@ -81,7 +81,7 @@ def test_no_disk_that_is_copied_goes_through_a_tunnel(memory: dict[str, object],
 
 
 def test_a_campaign_that_only_tunnels_copied_disks_moves_nobody() -> None:
-    with pytest.raises(ValueError, match="no disk that must be copied goes through"):
+    with pytest.raises(ValueError, match="as libvirt copies no disk through its tunnel"):
         campaign("tunnelled")
 
 

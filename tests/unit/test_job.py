@@ -126,9 +126,12 @@ def test_each_mode_is_live_and_peer_to_peer(name: str) -> None:
 def test_a_mode_is_flags_and_parameters() -> None:
     extra = flags(MODES["tls-parallel"]) ^ flags(MODES["precopy"])
     assert extra == libvirt.VIR_MIGRATE_TLS | libvirt.VIR_MIGRATE_PARALLEL
-    assert parameters(MODES["tls-parallel"]) == {"parallel.connections": 2}
-    assert parameters(MODES["limited"]) == {"bandwidth": 64}
-    assert parameters(MODES["precopy"]) == {}
+    assert parameters(MODES["tls-parallel"], "h2") == {
+        "parallel.connections": 2,
+        "tls.destination": "h2",
+    }
+    assert parameters(MODES["limited"], "h2") == {"bandwidth": 64}
+    assert parameters(MODES["precopy"], "h2") == {}
 
 
 def test_an_abort_waits_until_pages_flow() -> None:
