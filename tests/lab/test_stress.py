@@ -44,7 +44,7 @@ FLIPPED = """\
 name: flipped
 workloads: [bulk]
 scenarios: [ping-pong]
-modes: [precopy]
+modes: [precopy, tls-parallel]
 migrations: 6
 rest: 500 ms
 memory: {ram: 4 MiB, disk: 1 MiB, dirty: 0}
@@ -87,7 +87,7 @@ def test_a_spoilt_disk_is_found_and_the_control_tells_whose_it_is(root: User) ->
 
 
 def check_that_it_can_be_repeated(user: User, case: dict[str, Any]) -> None:
-    """The command that was printed, typed as it is and from another folder."""
+    """The command that was printed, typed as it is."""
     program, *words = shlex.split(case["repeat"])
     assert program == "testbed"
     with nothing_left():
@@ -101,7 +101,7 @@ def check_that_it_can_be_repeated(user: User, case: dict[str, Any]) -> None:
 
 @pytest.mark.long
 def test_what_a_tunnel_refuses_for_a_copied_disk_it_takes_with_a_shared_one(root: User) -> None:
-    text = FLIPPED.replace("[precopy]", "[tunnelled, precopy]").replace("6", "2", 1)
+    text = FLIPPED.replace("tls-parallel", "tunnelled").replace("6", "2", 1)
     verdicts = {}
     for shared in ("false", "true"):
         (root.home / "c.yaml").write_text(text.replace("dirty: 0", f"dirty: 0, shared: {shared}"))
