@@ -19,7 +19,7 @@ def report(place: Path, output: Path | None) -> None:
     page = saved.render_again(result, run, output)
     console = Console()
     if isinstance(result, CampaignResult):
-        console.print(terminal(result))
+        console.print(terminal(result), crop=False)
     else:
         show.summary(console, result, str(run))
     console.print(Text(f"report: {printable(page)}"), soft_wrap=True)

@@ -111,7 +111,7 @@ def _tell(result: CampaignResult, folder: Path, console: Console) -> None:
     for leg in result.legs:
         if leg.streams:
             console.print("", show.streams(leg.streams), "")
-    console.print(report.terminal(result))
+    console.print(report.terminal(result), crop=False)
     console.print(Text(f"evidence: {printable(str(folder))}"), soft_wrap=True)
 
 

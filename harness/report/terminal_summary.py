@@ -17,7 +17,10 @@ FINDINGS_MOST = 20
 
 
 def terminal(result: CampaignResult) -> RenderableType:
-    """The distributions, the cases to look at, the findings and the verdict, to be printed."""
+    """The distributions, the cases to look at, the findings and the verdict.
+
+    To be printed with ``crop=False``: a command to be copied is whole on any terminal.
+    """
     parts: list[RenderableType] = []
     rows = cases.rows(result.legs)
     for table in (*_spreads(result), _notable(rows)):

@@ -14,7 +14,7 @@ from tests.report_samples import Sample, campaign
 def printed(result: CampaignResult, width: int = 80) -> str:
     """What stands on a terminal of that width."""
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
-    console.print(report.terminal(result))
+    console.print(report.terminal(result), crop=False)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -33,6 +33,14 @@ def test_a_bad_run_names_its_cases_and_how_to_repeat_them() -> None:
     assert "Cases that failed" in text and "The slowest cases" not in text
     assert "again: testbed stress smoke --seed 7 --case 2\n" in text
     assert "✗ stream s1 g1→g2: 4,096 bytes lost" in text and "whose: the control" in text
+
+
+def test_a_command_is_never_broken_into_lines() -> None:
+    found = campaign(Sample(cases=6, fail=True))
+    long = "testbed stress " + "/a/very/long/path" * 20 + ".yaml --seed 7 --case 2"
+    cases = [case.model_copy(update={"repeat": long}) for case in found.legs[0].cases]
+    leg = found.legs[0].model_copy(update={"cases": tuple(cases)})
+    assert f"again: {long}\n" in printed(found.model_copy(update={"legs": (leg,)}))
 
 
 def test_many_findings_are_counted_and_texts_cannot_steer() -> None:
