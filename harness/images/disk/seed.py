@@ -64,10 +64,11 @@ def network_config(told: Told) -> str:
 def user_data(told: Told) -> str:
     """Its keys, which domain it is, and that what the seed carries is installed."""
     facts = f"domsock.name={told.name}\ndomsock.id={told.domain_id}\n"
+    keys = {"ssh_authorized_keys": list(told.keys)} if told.keys else {}
     return "#cloud-config\n" + _yaml(
         {
             "disable_root": False,
-            "ssh_authorized_keys": list(told.keys),
+            **keys,
             "ssh_genkeytypes": ["ed25519"],
             "write_files": [{"path": "/etc/domsock/agent.conf", "content": facts}],
             "runcmd": [

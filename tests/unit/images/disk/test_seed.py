@@ -57,6 +57,8 @@ def test_the_agent_learns_who_it_is_before_it_is_installed() -> None:
 
 def test_keys_and_name_are_told() -> None:
     assert user_data()["ssh_authorized_keys"] == ["ssh-ed25519 AAAA me"]
+    nobody = seed.Told("g1", 3, "i", cards=())
+    assert "ssh_authorized_keys" not in user_data(nobody)  # cloud-init objects to an empty list
     assert yaml.safe_load(seed.meta_data(TOLD)) == {
         "instance-id": "lab-1-g1",
         "local-hostname": "g1",
