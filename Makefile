@@ -42,7 +42,7 @@ stress: agent venv ## migrations under load in every mode, each one checked
 soak: agent venv ## hours: random schedules of the protocol (ARGS="--count N"), every long test, every signal
 	@$(MAKE) --no-print-directory -C guest-agent SAN=1 BUILD=build-san build-san/tests/test_simulation
 	@guest-agent/build-san/tests/test_simulation $(or $(ARGS),--count 20000)
-	@TESTBED_LONG=1 TESTBED_DISKS=1 TESTBED_EVERY_SIGNAL=1 .venv/bin/pytest tests/lab
+	@TESTBED_LONG=1 TESTBED_DISKS=1 TESTBED_EVERY_SIGNAL=1 .venv/bin/pytest tests/lab tests/agent
 
 .PHONY: image
 image: agent venv ## build a guests' image into the cache: micro, or ARGS=debian

@@ -91,15 +91,19 @@ inline act(number)
 #ifdef MUTANT_EARLY_ATTACH
         attach_rings();
 #endif
-        send(PREPARE, to[me], generation[me], epoch[me])
+        beat();
+        seen = (shown -> generation[me] : UNKNOWN);
+        send(PREPARE, to[me], seen, epoch[me])
     :: number == DO_SEND_PREPARED ->
         offer_slots();
         attach_rings();
-        send(PREPARED, 0, 0, 0)
+        beat();
+        send(PREPARED, shown, 0, 0)
     :: number == DO_SWITCH_AND_FENCE ->
         attach_rings();
         switch_tx(to[me], true);
-        send(FENCE, seen, 0, 0)
+        beat();
+        send(FENCE, seen, shown, 0)
     :: number == DO_SEND_DRAINED -> send(DRAINED, 0, 0, 0)
     :: number == DO_COMMIT ->
         if
@@ -132,6 +136,10 @@ inline settle()
     if
     :: was_running && phase[me] == PHASE_IDLE && path[me] == TCP ->
         drop_slots();
+        if
+        :: region_lost[me] -> unmap()
+        :: else
+        fi;
         doomed = doomed || (missing[me] && up[me])
     :: else
     fi
@@ -198,6 +206,31 @@ inline receive_prepare()
     y = x
 }
 
+/* A view that does not show the heartbeat that came with a message is not the sender's. The step
+ * that the message asks for is none in the phase that this leads to. */
+inline compare(said)
+{
+#ifndef MUTANT_HEARTBEAT_IGNORED
+    if
+    :: to[me] == SHM && !said && attached[me] && !region_lost[me] -> lose_region()
+    :: else
+    fi
+#else
+    skip
+#endif
+}
+
+inline receive_prepared()
+{
+    if
+    :: phase[me] == PHASE_PREPARING -> take_slots()
+    :: else
+    fi;
+    y = to[me];
+    input = IN_GOT_PREPARED;
+    compare(x)
+}
+
 /* FENCE and ABORT: obey the mark if the message is expected, then step. */
 inline receive_mark(in, target)
 {
@@ -206,6 +239,15 @@ inline receive_mark(in, target)
     if
     :: expected -> obey_mark(target)
     :: else -> input = IN_NOTHING; refuse()
+    fi
+}
+
+inline receive_fence()
+{
+    receive_mark(IN_GOT_FENCE, to[me]);
+    if
+    :: input == IN_GOT_FENCE -> compare(y)
+    :: else
     fi
 }
 

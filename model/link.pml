@@ -120,14 +120,8 @@ inline receive()
         :: kind == ACK && open(me) -> note_told(x)
         :: kind == RST -> reset_stream()
         :: kind == PREPARE -> receive_prepare()
-        :: kind == PREPARED ->
-            if
-            :: phase[me] == PHASE_PREPARING -> take_slots()
-            :: else
-            fi;
-            y = to[me];
-            input = IN_GOT_PREPARED
-        :: kind == FENCE -> receive_mark(IN_GOT_FENCE, to[me])
+        :: kind == PREPARED -> receive_prepared()
+        :: kind == FENCE -> receive_fence()
         :: kind == DRAINED -> input = IN_GOT_DRAINED
         :: kind == COMMIT -> input = IN_GOT_COMMIT
         :: kind == RELEASE -> input = IN_GOT_RELEASE
@@ -144,11 +138,11 @@ inline begin_step()
 {
     if
     :: what == W_RECEIVE || what == W_REPEAT -> receive()
-    :: what == W_TAKE -> take_ring()
+    :: what == W_TAKE -> take_ring(); doubt()
     :: what == W_GIVE -> give()
-    :: what == W_LOOK -> look_for_acks()
+    :: what == W_LOOK -> look_for_acks(); doubt()
     :: what == W_DELIVER -> deliver()
-    :: what == W_WATCH -> region_lost[me] = true; view[me] = ZEROS; input = IN_EXPIRED
+    :: what == W_WATCH -> lose_region()
     :: what == W_START -> starts = starts - 1; y = 1 - path[me]; input = IN_START
     :: what == W_RESCUE -> y = TCP; input = IN_START
     :: what == W_NOTICE || what == W_CONNECT || what == W_JOIN -> lose_carrier()
@@ -200,7 +194,8 @@ inline end_step()
     fi;
     tell();
     what = 0; me = 0; kind = 0; x = 0; y = 0; z = 0; seen = 0; content = 0; spoil = 0;
-    was_running = false; expected = false; trusted = false; resume = false
+    was_running = false; expected = false; trusted = false; resume = false;
+    shown = false
 }
 
 #define MAY(a, number, condition) :: (condition) -> me = a; what = number

@@ -49,9 +49,9 @@
 #define DATA 3            /* offset, content */
 #define ACK 4             /* delivered */
 #define RST 5
-#define PREPARE 6         /* path, generation (for the nonce), epoch */
-#define PREPARED 7
-#define FENCE 8           /* offset or NO_MARK */
+#define PREPARE 6         /* path; generation, for the nonce, or UNKNOWN: its beat is not shown; epoch */
+#define PREPARED 7        /* whether its beat is shown */
+#define FENCE 8           /* offset or NO_MARK; whether its beat is shown */
 #define DRAINED 9
 #define COMMIT 10
 #define RELEASE 11

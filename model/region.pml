@@ -70,10 +70,33 @@ inline check_nonce()
     trusted = nonce_right(view[me])
 }
 
+/* The place of a ring was another stream's before. Where this side's ends of it are not to be seen,
+ * those of that stream still are: plausible offsets, and bytes that are wrong. */
+inline show_another_stream()
+{
+    if
+    :: view[me] == STALE ->
+        produced[me] = received[other] + 1;
+        consumed[other] = sent_max[other];
+        data[me * W] = 0;
+        data[me * W + W - 1] = 0
+    :: else
+    fi;
+    if
+    :: view[other] == STALE ->
+        stale_produced[other] = received[other] + 1;
+        stale_consumed[other] = sent_max[other];
+        stale_data[other * W] = 0;
+        stale_data[other * W + W - 1] = 0
+    :: else
+    fi
+}
+
 inline attach_rings()
 {
     if
     :: open(me) && ring[me] == RING_KNOWN ->
+        show_another_stream();
         ring[me] = RING_ATTACHED;
         ring_consumed[me] = 0;
         rx_produced[me] = 0;
@@ -99,12 +122,28 @@ inline unmap()
     drop_slots();
     attached[me] = false;
     region_lost[me] = false;
+    doubted[me] = false;
     view[me] = NO_VIEW;
     generation[me] = 0;
     stale_produced[me] = 0;
     stale_consumed[me] = 0;
     stale_data[me * W] = 0;
     stale_data[me * W + W - 1] = 0
+}
+
+/* Whether the peer can see a heartbeat of now: a copy shows none but those before it was made. */
+inline beat()
+{
+    shown = view[me] == GOOD && view[other] != STALE
+}
+
+/* From now on nothing touches the region; what is under way is given up. */
+inline lose_region()
+{
+    region_lost[me] = true;
+    doubted[me] = false;
+    view[me] = ZEROS;
+    input = IN_EXPIRED
 }
 
 inline make_stale()

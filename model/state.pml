@@ -19,7 +19,7 @@
 byte phase[2], to[2], path[2], epoch[2];
 
 /* The link: struct link. */
-bool up[2], synced[2], attached[2], region_lost[2];
+bool up[2], synced[2], attached[2], region_lost[2], doubted[2];
 byte incarnation[2], peer_incarnation[2];
 byte view[2], generation[2];
 byte stale_produced[2], stale_consumed[2], stale_data[4]; /* what a STALE view shows */
@@ -60,7 +60,7 @@ byte timeline; /* of the bytes accepted beyond it: 1 before, 2 after the restore
 
 /* Within one step; zero between steps. */
 byte what, me, input, action[3], kind, x, y, z, seen, content, spoil;
-bool was_running, expected, trusted, doomed, resume;
+bool was_running, expected, trusted, doomed, resume, shown;
 
 #define other (1 - me)
 #define open(a) (!reset[a])

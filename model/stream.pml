@@ -161,6 +161,12 @@ inline note_told(offset)
     fi
 }
 
+/* Between two looks at its rings an agent looks at the nonce: link_pump(). */
+inline doubt()
+{
+    doubted[me] = view[me] == OTHER
+}
+
 inline look_for_acks()
 {
     read_consumed();

@@ -138,16 +138,20 @@ inline restore()
 #define takes(a) (live(a) && rx_path[a] == SHM && \
                   ((view[a] == GOOD && produced[1 - a] > received[a]) || \
                    (view[a] == STALE && stale_produced[a] > received[a]) || \
-                   (view[a] == OTHER && received[a] < TOTAL(1 - a) && received[a] - delivered[a] < W)))
+                   (view[a] == OTHER && !doubted[a] && received[a] < TOTAL(1 - a) && \
+                    received[a] - delivered[a] < W)))
 #define gives(a) (open(a) && sent[a] < readable(a) && \
                   (tx_path[a] == SHM -> nonce_right(view[a]) : \
                                         synced[a] && len(queue[1 - a]) < ROOM))
 #define looks(a) (live(a) && tx_path[a] == SHM && \
                   ((view[a] == GOOD && consumed[a] > acked[a]) || \
                    (view[a] == STALE && stale_consumed[a] > acked[a]) || \
-                   (view[a] == OTHER && sent_max[a] > acked[a])))
+                   (view[a] == OTHER && !doubted[a] && sent_max[a] > acked[a])))
 #define spoilable(a) (attached[a] && view[a] == GOOD)
 #define alone(a) (view[a] == STALE || generation[a] != region_generation)
+/* What the peer says of its heartbeat while nothing else goes on (KICK) is not to be seen. */
+#define unshared(a) (path[0] == SHM && path[1] == SHM && epoch[0] == epoch[1] && synced[0] && \
+                     synced[1] && (view[0] == STALE || view[1] == STALE))
 
 /* Every step of agent a that may come next. */
 #define MAYS(a) \
@@ -156,10 +160,11 @@ inline restore()
     MAY(a, W_GIVE, gives(a)) \
     MAY(a, W_LOOK, looks(a)) \
     MAY(a, W_DELIVER, open(a) && delivered[a] < received[a]) \
-    MAY(a, W_WATCH, attached[a] && !region_lost[a] && lies(a) && (path[a] == SHM || running(a))) \
+    MAY(a, W_WATCH, attached[a] && !region_lost[a] && \
+                    ((lies(a) && (path[a] == SHM || running(a))) || unshared(a))) \
     MAY(a, W_START, starts && synced[a] && !running(a) && \
                     (path[a] == SHM || (attached[a] && !region_lost[a] && nonce_right(view[a])))) \
-    MAY(a, W_RESCUE, path[a] == SHM && synced[a] && !running(a) && (region_lost[a] || alone(a))) \
+    MAY(a, W_RESCUE, path[a] == SHM && synced[a] && !running(a) && region_lost[a]) \
     MAY(a, W_NOTICE, cut && up[a] && ahead != a) \
     MAY(a, W_CONNECT, cut && ahead == NOBODY) \
     MAY(a, W_JOIN, ahead == 1 - a) \

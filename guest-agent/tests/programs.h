@@ -13,6 +13,7 @@
 /* One program at one end of a stream. */
 struct program {
     int fd;
+    int side; /* whose agent serves it */
     uint64_t written;
     uint64_t read;
     bool shut;
@@ -37,6 +38,28 @@ static uint8_t byte_at(int stream, int direction, uint64_t offset)
     return (uint8_t)(mixed >> 29 ^ mixed >> 47);
 }
 
+/* The next bytes that a program writes. */
+static void fill(int stream, int which, uint8_t *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        bytes[i] = byte_at(stream, which, programs[stream][which].written + i);
+}
+
+/* What a program has read must be what the other one wrote there. */
+static void program_check(int stream, int which, const uint8_t *bytes, ssize_t got)
+{
+    struct program *program = &programs[stream][which];
+
+    for (ssize_t i = 0; i < got; i++) {
+        if (bytes[i] == byte_at(stream, 1 - which, program->read + (uint64_t)i))
+            continue;
+        fprintf(stderr, "seed %u: stream %d: wrong byte at %llu\n", seed, stream,
+                (unsigned long long)program->read + (unsigned long long)i);
+        exit(1);
+    }
+    program->read += got > 0 ? (uint64_t)got : 0;
+}
+
 static void program_write(int stream, int which)
 {
     struct program *program = &programs[stream][which];
@@ -46,14 +69,14 @@ static void program_write(int stream, int which)
 
     if (program->fd < 0 || program->shut)
         return;
-    for (size_t i = 0; i < length; i++)
-        bytes[i] = byte_at(stream, which, program->written + i);
+    fill(stream, which, bytes, length);
     put = send(program->fd, bytes, length, MSG_NOSIGNAL);
     if (put > 0)
         program->written += (uint64_t)put;
 }
 
-static void program_read(int stream, int which)
+/* False: nothing is there. */
+static bool program_read(int stream, int which)
 {
     struct program *program = &programs[stream][which];
     uint8_t bytes[16384];
@@ -61,14 +84,8 @@ static void program_read(int stream, int which)
 
     if (got == 0)
         program->ended = true;
-    for (ssize_t i = 0; i < got; i++) {
-        if (bytes[i] == byte_at(stream, 1 - which, program->read + (uint64_t)i))
-            continue;
-        fprintf(stderr, "seed %u: stream %d: wrong byte at %llu\n", seed, stream,
-                (unsigned long long)program->read + (unsigned long long)i);
-        exit(1);
-    }
-    program->read += got > 0 ? (uint64_t)got : 0;
+    program_check(stream, which, bytes, got);
+    return got >= 0;
 }
 
 static void program_shut(int stream, int which)

@@ -12,12 +12,16 @@ from agents import Agent, Pair, wait_until
 HEADER = struct.Struct("<HBBIIIQ")
 HELLO = struct.Struct("<HHIIIQ32s32s")
 SLOT = struct.Struct("<IIQQ")
+OPENING = struct.Struct("<IIIIQQ")
 MARK = struct.Struct("<IIQ")
+STATE = struct.Struct("<IIQQ")
 HELLO_TYPE, AUTH, RESYNC, EXPORT, KICK = 1, 2, 3, 4, 7
 OPEN, OPENED, DATA, ACK, FIN, RST = 16, 17, 18, 19, 20, 21
 ACK_FIN = 1  # a flag
+VERSION = 2
 PREPARE, PREPARED, FENCE, DRAINED, COMMIT, RELEASE = 32, 33, 34, 35, 36, 37
 WINDOW = 262144
+BY_TCP = OPENING.pack(WINDOW, 0, 0, 0, 0, 0)  # OPEN, with no slot; the name follows
 
 
 class Peer:
@@ -57,7 +61,7 @@ class Peer:
         return data
 
     def prove_itself(self) -> None:
-        mine = HELLO.pack(1, 1, 1, 4, self._to, self.incarnation, bytes(32), self._name)
+        mine = HELLO.pack(VERSION, VERSION, 1, 4, self._to, self.incarnation, bytes(32), self._name)
         self.send(HELLO_TYPE, mine)
         kind, theirs = self.receive()
         assert kind == HELLO_TYPE
@@ -72,6 +76,17 @@ class Peer:
             kind, payload = self.receive()
             if kind == wanted:
                 return payload
+
+    def hand_over_to_shm(self, nonce: str, marks: bytes = b"") -> bytes:
+        """Initiate a handover, to its end; return the slots that the agent has given out."""
+        self.send(PREPARE, struct.pack("<II", 1, 5000) + bytes.fromhex(nonce))
+        slots = self.wait_for(PREPARED)
+        self.send(FENCE, marks)
+        self.wait_for(FENCE)
+        self.wait_for(DRAINED)
+        self.send(COMMIT, epoch=1)
+        self.wait_for(RELEASE)
+        return slots
 
     def is_hung_up_on(self) -> bool:
         try:

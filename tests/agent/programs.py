@@ -68,6 +68,13 @@ class Flow:
         except OSError as error:
             self.fault = f"receiving failed at {self.checked}: {error}"
 
+    def await_end(self) -> None:
+        """Wait until both ends have noticed that the stream is over, well or not."""
+        for thread in self._threads:
+            thread.join(PATIENCE_S)
+            assert not thread.is_alive(), f"an end hangs: {self.sent} sent, {self.checked} read"
+        assert not self.fault.startswith("wrong"), self.fault
+
     def finish(self) -> None:
         """Stop sending, and check that everything sent has arrived."""
         self._stop.set()

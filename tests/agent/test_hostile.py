@@ -13,19 +13,14 @@ from pathlib import Path
 import pytest
 from agents import Agent, Pair, wait_until
 from hand_made import (
-    COMMIT,
+    BY_TCP,
     DATA,
-    DRAINED,
     EXPORT,
-    FENCE,
     HELLO_TYPE,
     KICK,
     MARK,
     OPEN,
     OPENED,
-    PREPARE,
-    PREPARED,
-    RELEASE,
     RESYNC,
     RST,
     SLOT,
@@ -171,7 +166,7 @@ def test_too_many_streams_and_too_much_data(g1: Agent) -> None:
     peer.prove_itself()
     peer.send(RESYNC)
     for number in range(1100):
-        peer.send(OPEN, SLOT.pack(WINDOW, 0, 0, 0) + b"sink", stream=2 * number + 3)
+        peer.send(OPEN, BY_TCP + b"sink", stream=2 * number + 3)
     wait_until(lambda: g1.link()["streams"] == 1024, "as many as may be")
     for offset in range(0, 1 << 20, 65536):
         peer.send(DATA, bytes(65536), stream=3, offset=offset)
@@ -189,19 +184,13 @@ def stream_on_shm(pair: Pair) -> tuple[Peer, mmap.mmap, tuple[int, int], socket.
     peer = Peer(pair.g1)
     peer.prove_itself()
     peer.send(RESYNC)
-    peer.send(OPEN, SLOT.pack(WINDOW, 0, 0, 0) + b"sink", stream=3)
+    peer.send(OPEN, BY_TCP + b"sink", stream=3)
     peer.wait_for(OPENED)
     program, _ = server.accept()
     program.settimeout(10)
     pair.g1.call("region.attach", peer="g2", nonce=nonce, file=str(path))
-    peer.send(PREPARE, struct.pack("<II", 1, 5000) + bytes.fromhex(nonce))
-    _, size, to_me, from_me = SLOT.unpack(peer.wait_for(PREPARED))
+    _, size, to_me, from_me = SLOT.unpack(peer.hand_over_to_shm(nonce, MARK.pack(3, 0, 0)))
     assert size == WINDOW
-    peer.send(FENCE, MARK.pack(3, 0, 0))
-    peer.wait_for(FENCE)
-    peer.wait_for(DRAINED)
-    peer.send(COMMIT, epoch=1)
-    peer.wait_for(RELEASE)
     return peer, map_region(path), (to_me, from_me), program
 
 

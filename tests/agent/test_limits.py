@@ -17,7 +17,7 @@ from agents import Agent, Pair, Refused, wait_until
 from hand_made import (
     ACK,
     ACK_FIN,
-    COMMIT,
+    BY_TCP,
     DRAINED,
     EXPORT,
     FENCE,
@@ -28,11 +28,9 @@ from hand_made import (
     OPENED,
     PREPARE,
     PREPARED,
-    RELEASE,
     RESYNC,
     RST,
     SLOT,
-    WINDOW,
     Peer,
     serve,
 )
@@ -142,7 +140,7 @@ def test_the_last_stream_that_fits_makes_room_for_the_next(g1: Agent) -> None:
     peer.send(EXPORT, b"there")
     server = serve(g1)
     for number in range(1024):
-        peer.send(OPEN, SLOT.pack(WINDOW, 0, 0, 0) + b"sink", stream=2 * number + 3)
+        peer.send(OPEN, BY_TCP + b"sink", stream=2 * number + 3)
     wait_until(lambda: g1.link()["streams"] == 1024, "as many as may be")
     waiting = connect(g1.run_dir / "g2" / "there")
     program, _ = server.accept()
@@ -152,7 +150,7 @@ def test_the_last_stream_that_fits_makes_room_for_the_next(g1: Agent) -> None:
     assert program.recv(1) == b""
     peer.wait_for(ACK)
     peer.send(ACK, stream=3, flags=ACK_FIN)
-    assert peer.wait_for(OPEN)[24:] == b"there"
+    assert peer.wait_for(OPEN)[len(BY_TCP) :] == b"there"
     waiting.close()
     server.close()
 
@@ -220,7 +218,7 @@ def test_a_peer_put_back_to_an_older_epoch_is_met_anew(unlinked: Pair, g1: Agent
     peer = Peer(g1)
     peer.prove_itself()
     peer.send(RESYNC)
-    peer.send(OPEN, SLOT.pack(WINDOW, 0, 0, 0) + b"sink", stream=3)
+    peer.send(OPEN, BY_TCP + b"sink", stream=3)
     peer.wait_for(OPENED)
     peer.socket.close()
     peer = Peer(g1)
@@ -240,17 +238,12 @@ def test_bytes_in_the_ring_behind_the_end(unlinked: Pair, g1: Agent) -> None:
     peer = Peer(g1)
     peer.prove_itself()
     peer.send(RESYNC)
-    peer.send(OPEN, SLOT.pack(WINDOW, 0, 0, 0) + b"sink", stream=3)
+    peer.send(OPEN, BY_TCP + b"sink", stream=3)
     peer.wait_for(OPENED)
     program, _ = server.accept()
     path, nonce = unlinked.make_region()
     g1.call("region.attach", peer="g2", nonce=nonce, file=str(path))
-    peer.send(PREPARE, struct.pack("<II", 1, 5000) + bytes.fromhex(nonce))
-    _, _, _, ring = SLOT.unpack(peer.wait_for(PREPARED))
-    peer.send(FENCE, MARK.pack(3, 0, 0))
-    peer.wait_for(DRAINED)
-    peer.send(COMMIT, epoch=1)
-    peer.wait_for(RELEASE)
+    _, _, _, ring = SLOT.unpack(peer.hand_over_to_shm(nonce, MARK.pack(3, 0, 0)))
     peer.send(FIN, stream=3, offset=2)
     with path.open("r+b") as file:
         file.seek(ring)

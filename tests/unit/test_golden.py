@@ -15,6 +15,7 @@ MESSAGES: list[dict[str, Any]] = json.loads((GOLDEN / "wire.json").read_text())[
 
 HEADER = struct.Struct("<HBBIIIQ")
 SLOT = struct.Struct("<IIQQ")
+OPENING = struct.Struct("<IIIIQQ")
 MARK = struct.Struct("<IIQ")
 PREPARE = struct.Struct("<II16s")
 REASON_SIZE = 96
@@ -79,9 +80,10 @@ def _hello(data: bytes) -> dict[str, Any]:
 
 
 def _open(data: bytes) -> dict[str, Any]:
-    window, _, ring0, ring1 = SLOT.unpack_from(data)
-    name = {"name": data[SLOT.size :].decode()} if len(data) > SLOT.size else {}
-    return {"window": window, "ring": [ring0, ring1], **name}
+    window, port, caller_port, _, ring0, ring1 = OPENING.unpack_from(data)
+    name = {"name": data[OPENING.size :].decode()} if len(data) > OPENING.size else {}
+    ring = [ring0, ring1]
+    return {"window": window, "port": port, "caller_port": caller_port, "ring": ring, **name}
 
 
 def _prepare(data: bytes) -> dict[str, Any]:

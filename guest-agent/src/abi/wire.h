@@ -8,7 +8,7 @@
 #include "abi/region.h"
 
 #define WIRE_MAGIC 0x5344u /* "DS" */
-#define WIRE_VERSION 1u
+#define WIRE_VERSION 2u
 #define WIRE_PAYLOAD_MAX 65536u
 #define WIRE_NAME_MAX 90u
 #define WIRE_DOMAIN_NAME_MAX 31u
@@ -58,7 +58,9 @@ struct wire_header {
     uint32_t length; /* of the payload */
     uint32_t stream; /* 0 where the message is about the link */
     uint32_t epoch;  /* of the handover the message belongs to, else of the link */
-    uint64_t offset; /* DATA: first byte; ACK: delivered up to; FIN, RST: sent up to */
+    /* DATA: first byte; ACK: delivered up to; FIN, RST: sent up to. KICK, OPEN, OPENED, PREPARE,
+     * PREPARED, FENCE: the sender's heartbeat in the region; 0: it says nothing about one. */
+    uint64_t offset;
 };
 
 struct wire_hello {
@@ -81,11 +83,12 @@ struct wire_stream_state {
 };
 
 /* OPEN (the export's name follows, or with WIRE_OPEN_PORT nothing) and OPENED. Rings of 0: the
- * stream travels by tcp. The header's offset tells of the opener: its port in the lower half (with
- * WIRE_OPEN_PORT), the id of its user in its domain, plus one, in the upper; 0: not said. */
+ * stream travels by tcp. */
 struct wire_open {
     uint32_t window;
-    uint32_t port;    /* with WIRE_OPEN_PORT */
+    uint32_t port;        /* with WIRE_OPEN_PORT */
+    uint32_t caller_port; /* the opener's; likewise */
+    uint32_t caller_user; /* the id of the opener's user in its domain, plus one; 0: not said */
     uint64_t ring[2]; /* [0] carries lower to higher domain id, [1] the other way */
 };
 
@@ -125,7 +128,7 @@ AT(struct wire_hello, challenge, 24);
 AT(struct wire_hello, name, 56);
 AT(struct wire_stream_state, received, 8);
 AT(struct wire_stream_state, delivered, 16);
-AT(struct wire_open, ring, 8);
+AT(struct wire_open, ring, 16);
 AT(struct wire_slot, size, 4);
 AT(struct wire_slot, ring, 8);
 AT(struct wire_prepare, deadline_ms, 4);
@@ -135,7 +138,7 @@ AT(struct wire_mark, offset, 8);
 _Static_assert(sizeof(struct wire_header) == 24, "struct wire_header");
 _Static_assert(sizeof(struct wire_hello) == 88, "struct wire_hello");
 _Static_assert(sizeof(struct wire_stream_state) == 24, "struct wire_stream_state");
-_Static_assert(sizeof(struct wire_open) == 24, "struct wire_open");
+_Static_assert(sizeof(struct wire_open) == 32, "struct wire_open");
 _Static_assert(sizeof(struct wire_slot) == 24, "struct wire_slot");
 _Static_assert(sizeof(struct wire_prepare) == 24, "struct wire_prepare");
 _Static_assert(sizeof(struct wire_mark) == 16, "struct wire_mark");

@@ -153,7 +153,8 @@ void requests_attach(struct peer *peer, const uint8_t nonce[REGION_NONCE_SIZE], 
         reply_error(reply, "busy", "another region.attach for %s is under way", peer->name);
         return;
     }
-    if (link->attached && memcmp(link->view.nonce, nonce, REGION_NONCE_SIZE) == 0) {
+    if (link->attached && view_trusted(&link->view) &&
+        memcmp(link->view.nonce, nonce, REGION_NONCE_SIZE) == 0) {
         reply_ok(reply, describe_region(link, true));
         return;
     }

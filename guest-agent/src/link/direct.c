@@ -200,8 +200,11 @@ static const char *take_tx(const struct link *link, struct stream *stream)
 {
     struct stream_tx *tx = &stream->tx;
     uint64_t index = stream->direct->tx.index, seen = stream->direct->tx.seen;
-    int looked = ring_tx_look(&tx->ring, index);
+    int looked;
 
+    if (index == tx->sent)
+        return NULL; /* it has put nothing there: the agent still has what it had */
+    looked = ring_tx_look(&tx->ring, index);
     if (!view_trusted(&link->view)) {
         tx->ring.consumed = index; /* or else it is reset */
         looked = index == seen ? 0 : RING_VIOLATION;

@@ -27,7 +27,8 @@ static int step_on(struct link *link, enum handover_input input)
     return 0;
 }
 
-static const char *prepare_fault(struct link *link, const struct wire_prepare *prepare)
+static const char *prepare_fault(struct link *link, const struct wire_prepare *prepare,
+                                 uint64_t heartbeat)
 {
     if (prepare->to == link->handover.path)
         return "the link is on that path already";
@@ -37,6 +38,8 @@ static const char *prepare_fault(struct link *link, const struct wire_prepare *p
         return "no region is attached here";
     if (memcmp(prepare->nonce, link->view.nonce, sizeof(prepare->nonce)) != 0)
         return "another region is attached here";
+    if (!link_shows(link, heartbeat))
+        return "the region is not shared: one side has a private copy of it";
     return NULL;
 }
 
@@ -59,7 +62,7 @@ int on_prepare(struct link *link, const struct wire_header *header, const uint8_
     memcpy(&prepare, payload, sizeof(prepare));
     if (prepare.to > WIRE_PATH_SHM || expect(link, event) < 0)
         return -EPROTO;
-    fault = prepare_fault(link, &prepare);
+    fault = prepare_fault(link, &prepare, header->offset);
     if (!will_respond(link))
         return step_on(link, HANDOVER_PREPARE);
     if (!fault && link_take_slots(link, prepare.to, payload + sizeof(prepare),
@@ -74,10 +77,19 @@ int on_prepare(struct link *link, const struct wire_header *header, const uint8_
     return 0;
 }
 
+/* The peer has written its ends of the rings: here is the last moment to find out that they are not
+ * to be seen. The attempt is then on its way back, and what comes of it is obeyed in that sense. */
+static void compare_if_boarding(struct link *link, const struct wire_header *header)
+{
+    if (link->handover.to == WIRE_PATH_SHM)
+        link_compare(link, header);
+}
+
 int on_prepared(struct link *link, const struct wire_header *header, const uint8_t *payload)
 {
     if (expect(link, (struct handover_event){.input = HANDOVER_GOT_PREPARED}) < 0)
         return -EPROTO;
+    compare_if_boarding(link, header);
     if (link->handover.phase == HANDOVER_PREPARING &&
         link_take_slots(link, link->handover.to, payload, header->length) < 0)
         return -EPROTO;
@@ -86,8 +98,10 @@ int on_prepared(struct link *link, const struct wire_header *header, const uint8
 
 int on_fence(struct link *link, const struct wire_header *header, const uint8_t *payload)
 {
-    if (expect(link, (struct handover_event){.input = HANDOVER_GOT_FENCE}) < 0 ||
-        link_obey_marks(link, payload, header->length, link->handover.to) < 0)
+    if (expect(link, (struct handover_event){.input = HANDOVER_GOT_FENCE}) < 0)
+        return -EPROTO;
+    compare_if_boarding(link, header);
+    if (link_obey_marks(link, payload, header->length, link->handover.to) < 0)
         return -EPROTO;
     return step_on(link, HANDOVER_GOT_FENCE);
 }

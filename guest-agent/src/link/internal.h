@@ -20,7 +20,7 @@ void link_drop_slots(struct link *link);
 
 void link_send(struct link *link, enum wire_type type, uint32_t stream, uint64_t offset,
                const void *payload, size_t length);
-void link_send_pieces(struct link *link, enum wire_type type, uint32_t stream,
+void link_send_pieces(struct link *link, enum wire_type type, uint64_t offset,
                       const struct iovec *pieces, int count);
 /* Fills in the rest of the header. */
 void link_send_message(struct link *link, struct wire_header header, const struct iovec *pieces,
@@ -45,6 +45,17 @@ void link_attach_rings(struct link *link);
 struct iovec link_switch_all(struct link *link, enum wire_path to);
 int link_obey_marks(struct link *link, const uint8_t *bytes, size_t length, enum wire_path to);
 void link_handover_begin(struct link *link); /* if one is wanted and can start */
+
+/* What this side says of the region in a message's `offset`: after all that it has written there.
+ */
+uint64_t link_beat(struct link *link);
+/* Whether this side's view shows what the peer has said. */
+bool link_shows(const struct link *link, uint64_t said);
+/* The region is lost if the view does not show what the peer's message says. */
+void link_compare(struct link *link, const struct wire_header *header);
+void link_await_heartbeat(struct link *link); /* a region is new to this side */
+void link_watch_region(struct link *link);
+uint64_t link_watch_limit(const struct link *link); /* for how long nobody needs to look */
 
 /* Message handlers; nonzero: the protocol is broken. */
 int on_open(struct link *link, const struct wire_header *header, const uint8_t *payload);

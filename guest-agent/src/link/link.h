@@ -72,6 +72,14 @@ struct link_handover {
     char peer_reason[WIRE_REASON_MAX + 1];
 };
 
+/* What this side has seen of the peer's heartbeat: link/heartbeat.c. */
+struct link_heartbeat {
+    uint64_t looked_us;
+    uint64_t shown;
+    uint64_t moved_us;
+    uint64_t patience_us; /* with a count that stands still, since it last moved */
+};
+
 struct link {
     struct loop *loop;
     struct budget *budget;
@@ -99,6 +107,7 @@ struct link {
     bool attached;
     bool region_lost; /* the view shows something else now; anonymous pages are in its place */
     struct view view;
+    struct link_heartbeat heartbeat;
     uint32_t mbps;
     struct loop_source direct_kick; /* an eventfd: a program in direct mode has a reason to kick */
     struct slots slots;             /* lower id only */

@@ -19,7 +19,7 @@ static void send_prepare(struct link *link)
     struct iovec pieces[2] = {{&prepare, sizeof(prepare)}, link_offer_slots(link)};
 
     memcpy(prepare.nonce, link->view.nonce, sizeof(prepare.nonce));
-    link_send_pieces(link, WIRE_PREPARE, 0, pieces, 2);
+    link_send_pieces(link, WIRE_PREPARE, link_beat(link), pieces, 2);
 }
 
 static void send_abort(struct link *link)
@@ -49,6 +49,12 @@ static void fetch_missing(struct link *link)
         link->carrier->ops->fail(link->carrier, LINK_FETCH_MISSING);
 }
 
+static void unmap(struct link *link)
+{
+    shm_unmap(&link->view);
+    link->attached = false;
+}
+
 /* Every receiving direction has drained its ring: the region can go. */
 static void let_go_of_region(struct link *link)
 {
@@ -56,8 +62,7 @@ static void let_go_of_region(struct link *link)
         if (link->streams[i]->rx.path == WIRE_PATH_SHM)
             link_reset(link, link->streams[i], "the peer left it out of the change of path");
     link_drop_slots(link);
-    shm_unmap(&link->view);
-    link->attached = false;
+    unmap(link);
     link_reap(link);
 }
 
@@ -94,7 +99,7 @@ static void send_prepared(struct link *link)
     struct iovec slots = link_offer_slots(link);
 
     link_attach_rings(link);
-    link_send_pieces(link, WIRE_PREPARED, 0, &slots, 1);
+    link_send_pieces(link, WIRE_PREPARED, link_beat(link), &slots, 1);
 }
 
 static void switch_and_fence(struct link *link)
@@ -103,7 +108,7 @@ static void switch_and_fence(struct link *link)
 
     link_attach_rings(link);
     marks = link_switch_all(link, link->handover.to);
-    link_send_pieces(link, WIRE_FENCE, 0, &marks, 1);
+    link_send_pieces(link, WIRE_FENCE, link_beat(link), &marks, 1);
 }
 
 static void send_drained(struct link *link)
@@ -163,6 +168,8 @@ static void settle(struct link *link)
 {
     if (link->handover.path == WIRE_PATH_TCP) {
         link_drop_slots(link);
+        if (link->region_lost)
+            unmap(link);
         fetch_missing(link);
     }
     if (!link->synced)
@@ -258,6 +265,7 @@ int link_hand_over(struct link *link, enum wire_path to, uint32_t deadline_ms)
 void link_attach(struct link *link, const struct view *view, uint32_t mbps)
 {
     link->view = *view;
+    link_await_heartbeat(link);
     link->mbps = mbps;
     link->attached = true;
     link->region_lost = false;
@@ -268,7 +276,6 @@ int link_detach(struct link *link)
     if (link->handover.path == WIRE_PATH_SHM || handover_running(&link->handover))
         return LINK_BUSY;
     link_drop_slots(link);
-    shm_unmap(&link->view);
-    link->attached = false;
+    unmap(link);
     return 0;
 }

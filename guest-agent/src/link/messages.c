@@ -17,10 +17,10 @@ void link_send_message(struct link *link, struct wire_header header, const struc
     link->carrier->ops->send(link->carrier, &header, pieces, count);
 }
 
-void link_send_pieces(struct link *link, enum wire_type type, uint32_t stream,
+void link_send_pieces(struct link *link, enum wire_type type, uint64_t offset,
                       const struct iovec *pieces, int count)
 {
-    struct wire_header header = {.type = (uint8_t)type, .stream = stream};
+    struct wire_header header = {.type = (uint8_t)type, .offset = offset};
 
     link_send_message(link, header, pieces, count);
 }
@@ -36,7 +36,9 @@ void link_send(struct link *link, enum wire_type type, uint32_t stream, uint64_t
 
 static int on_kick(struct link *link, const struct wire_header *header, const uint8_t *payload)
 {
-    (void)header, (void)payload;
+    (void)payload;
+    if (link->handover.path == WIRE_PATH_SHM)
+        link_compare(link, header);
     link->kicks_received++; /* that it came has woken us; the pump does the rest */
     return 0;
 }

@@ -65,12 +65,9 @@ static struct wire_open describe(const struct stream *stream)
 {
     return (struct wire_open){.window = stream->window,
                               .port = stream->port,
+                              .caller_port = stream->caller.port,
+                              .caller_user = stream->caller.user + 1, /* STREAM_NO_USER: 0 */
                               .ring = {stream->slot.ring[0], stream->slot.ring[1]}};
-}
-
-static uint64_t tell_caller(const struct caller *caller)
-{
-    return (uint64_t)(caller->user + 1) << 32 | caller->port; /* STREAM_NO_USER + 1 is 0 */
 }
 
 static uint8_t open_flags(const struct stream *stream)
@@ -78,22 +75,21 @@ static uint8_t open_flags(const struct stream *stream)
     return (stream->by_port ? WIRE_OPEN_PORT : 0) | (stream->packets ? WIRE_OPEN_PACKETS : 0);
 }
 
-static struct caller read_caller(uint64_t offset)
+static struct caller read_caller(const struct wire_open *open)
 {
-    return (struct caller){.port = (uint32_t)offset, .user = (uint32_t)(offset >> 32) - 1};
+    return (struct caller){.port = open->caller_port, .user = open->caller_user - 1};
 }
 
 static void send_open(struct link *link, struct stream *stream)
 {
     struct wire_open open;
     struct iovec pieces[2] = {{&open, sizeof(open)}, {stream->name, strlen(stream->name)}};
-    struct wire_header header = {.type = WIRE_OPEN,
-                                 .flags = open_flags(stream),
-                                 .stream = stream->id,
-                                 .offset = tell_caller(&stream->caller)};
+    struct wire_header header = {
+        .type = WIRE_OPEN, .flags = open_flags(stream), .stream = stream->id};
 
     take_slot(link, stream);
     open = describe(stream);
+    header.offset = link_beat(link);
     link_send_message(link, header, pieces, stream->by_port ? 1 : 2);
     stream->state = STREAM_OPENING;
 }
@@ -102,12 +98,12 @@ void link_confirm_open(struct link *link, const struct stream *stream)
 {
     struct wire_open open = describe(stream);
 
-    link_send(link, WIRE_OPENED, stream->id, 0, &open, sizeof(open));
+    link_send(link, WIRE_OPENED, stream->id, link_beat(link), &open, sizeof(open));
 }
 
 static void send_opened(struct link *link, struct stream *stream)
 {
-    if (!on_shm(link))
+    if (!on_shm(link) || link->region_lost)
         stream->slot = (struct slot){0};
     take_slot(link, stream);
     became_open(link, stream);
@@ -238,10 +234,21 @@ static bool slot_valid(const struct link *link, const struct wire_open *open)
            ring_place_valid(link->view.size, open->ring[1], open->window);
 }
 
+/* The peer has cleared the rings there. Who does not see it must not look at them. */
+static bool slot_offered(struct link *link, const struct wire_header *header,
+                         const struct wire_open *open)
+{
+    if (link->lower || !open->ring[0] || !slot_valid(link, open))
+        return false;
+    link_compare(link, header);
+    return !link->region_lost;
+}
+
 static void accept_open(struct link *link, const struct wire_header *header,
                         const struct wire_open *open, const char *name, size_t name_length)
 {
     uint32_t window = next_window(link), id = header->stream;
+    bool offered = slot_offered(link, header, open);
     struct stream *stream;
 
     window = open->window < window ? open->window : window;
@@ -254,8 +261,8 @@ static void accept_open(struct link *link, const struct wire_header *header,
         link_reset(link, stream, "out of memory");
     stream->by_port = header->flags & WIRE_OPEN_PORT;
     stream->port = open->port;
-    stream->caller = read_caller(header->offset);
-    if (!link->lower && open->ring[0] && slot_valid(link, open))
+    stream->caller = read_caller(open);
+    if (offered)
         stream->slot = (struct slot){window, 0, {open->ring[0], open->ring[1]}};
     stream->state = STREAM_CONNECTING;
     stream->asked_us = link->loop->now_us;
@@ -327,5 +334,7 @@ int on_opened(struct link *link, const struct wire_header *header, const uint8_t
     if (!stream || stream->state != STREAM_OPENING)
         return 0; /* closed meanwhile, or said twice */
     memcpy(&open, payload, sizeof(open));
+    if (open.ring[0])
+        link_compare(link, header); /* a region that is lost now is left like any other */
     return open_confirmed(link, stream, &open);
 }

@@ -3,11 +3,8 @@
 #include "link/direct.h"
 #include "link/internal.h"
 
-#include "base/log.h"
-
 #define LINK_RECHECK_US 200000u /* a lost kick costs no more than this */
 #define LINK_RECHECK_MAX_US 3200000u
-#define RESCUE_DEADLINE_MS 10000u
 #define LINK_LONELY_US 50000u /* on shm with no connection to be kicked through */
 #define LINK_HUSH_US 40000u
 
@@ -124,28 +121,9 @@ static void kick(struct link *link)
     link->kick_due = false;
     if (!link->synced)
         return;
-    link_send(link, WIRE_KICK, 0, 0, NULL, 0);
+    link_send(link, WIRE_KICK, 0, link_beat(link), NULL, 0);
     link->kicks_sent++;
     link->kicked_us = link->loop->now_us;
-}
-
-/* A region that went away unannounced is left by a handover; until then nothing touches it. What
- * lay in it unread is sent again: the sender still has it. */
-static void watch_region(struct link *link)
-{
-    bool used = link->handover.path == WIRE_PATH_SHM || handover_running(&link->handover);
-
-    if (used && link->attached && !link->region_lost && !view_trusted(&link->view)) {
-        log_error("link %u: the region has vanished or changed; going on by tcp", link->peer_id);
-        link->region_lost = true;
-        direct_end_all(link);
-        shm_disown(&link->view);
-        link->attempt.reason = "the region has vanished";
-        link_handover_step(link, (struct handover_event){.input = HANDOVER_EXPIRED});
-    }
-    if (link->region_lost && link->handover.path == WIRE_PATH_SHM && link->synced &&
-        !handover_running(&link->handover) && !link->attempt.wanted)
-        link_hand_over(link, WIRE_PATH_TCP, RESCUE_DEADLINE_MS);
 }
 
 /* For how long the streams still rest. At the beginning of a handover the agents have better to do
@@ -163,15 +141,13 @@ bool link_pump(struct link *link)
 {
     bool moved = false;
 
-    watch_region(link);
+    link_watch_region(link);
     for (uint32_t i = 0; i < link->count && !hush_us(link); i++)
         moved |= pump_stream(link, link->streams[(link->turn + i) % link->count]);
     link->turn++;
     link_reap(link);
     if (moved)
         link->recheck_us = LINK_RECHECK_US;
-    if (moved && link->handover.path == WIRE_PATH_SHM)
-        view_beat(&link->view, link->lower);
     if (link->kick_due)
         kick(link);
     if (link->carrier)
@@ -230,7 +206,7 @@ static uint64_t doubled(uint64_t recheck_us)
 uint64_t link_sleep(struct link *link)
 {
     uint64_t hush = hush_us(link);
-    uint64_t limit = hush ? hush : LOOP_FOREVER;
+    uint64_t limit = hush ? hush : link_watch_limit(link);
 
     for (uint32_t i = 0; i < link->count && !hush; i++) {
         struct stream *stream = link->streams[i];

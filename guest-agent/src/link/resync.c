@@ -109,5 +109,6 @@ int on_resync(struct link *link, const struct wire_header *header, const uint8_t
     link->user_ops->up(link->user);
     link_advance_opens(link);
     link_handover_begin(link);
+    link->kick_due |= link->handover.path == WIRE_PATH_SHM; /* the peer compares */
     return 0;
 }

@@ -18,10 +18,26 @@ bool view_trusted(const struct view *view)
     return now[0] == expected[0] && now[1] == expected[1];
 }
 
-void view_beat(struct view *view, bool lower)
+static uint64_t *line_of(const struct view *view, bool lower)
 {
     struct region_header *header = (struct region_header *)(void *)view->base;
-    struct region_side *side = lower ? &header->lower : &header->higher;
 
-    __atomic_store_n(&side->heartbeat, side->heartbeat + 1, __ATOMIC_RELAXED);
+    return lower ? &header->lower.heartbeat : &header->higher.heartbeat;
+}
+
+void view_begin(struct view *view, bool lower)
+{
+    view->beats = view_heartbeat(view, lower);
+}
+
+uint64_t view_beat(struct view *view, bool lower)
+{
+    /* Release: who sees the count sees all that was written before it. */
+    __atomic_store_n(line_of(view, lower), ++view->beats, __ATOMIC_RELEASE);
+    return view->beats;
+}
+
+uint64_t view_heartbeat(const struct view *view, bool lower)
+{
+    return __atomic_load_n(line_of(view, lower), __ATOMIC_ACQUIRE);
 }

@@ -17,8 +17,12 @@ struct view {
     size_t size;
     char path[VIEW_PATH_MAX]; /* of what is mapped; empty: nobody else can map it */
     uint8_t nonce[REGION_NONCE_SIZE];
+    uint64_t beats; /* of this side's heartbeat; its line in the region may not say so any more */
 };
 
 bool view_trusted(const struct view *view);
-/* Shows the peer that this side still serves the region. */
-void view_beat(struct view *view, bool lower);
+/* The heartbeats of the two sides, each in its own line of the region's header: a count that only
+ * grows, whoever serves the region after whom. */
+void view_begin(struct view *view, bool lower);
+uint64_t view_beat(struct view *view, bool lower); /* returns the new count */
+uint64_t view_heartbeat(const struct view *view, bool lower);

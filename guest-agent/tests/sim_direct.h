@@ -1,0 +1,202 @@
+/* Programs of a simulation in direct mode: they hold an end of a ring as the shim does, and lose it
+ * at any moment. A program sees the region through its agent's view: it is one device. */
+#pragma once
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "link/direct.h"
+#include "ring/direct.h"
+#include "sim_world.h"
+
+#define NOBODYS_THREAD 0x3fffffffu /* the kernel counts threads up to 0x400000 */
+
+/* One end of a ring in a program's hands. */
+struct hold {
+    struct direct ends;
+    int kick;
+    bool giving_back;
+};
+
+static struct hold holds[STREAMS][2][2]; /* [stream][which program][direction] */
+static unsigned total_given, total_by_ring, total_torn;
+
+enum { TO_PEER, FROM_PEER };
+
+static struct hold *hold_of(int stream, int which, int direction)
+{
+    struct hold *hold = &holds[stream][which][direction];
+
+    return hold->ends.page ? hold : NULL;
+}
+
+static struct direct_end *end_of(struct hold *hold, int direction)
+{
+    return direction == TO_PEER ? &hold->ends.page->tx : &hold->ends.page->rx;
+}
+
+static void release(struct hold *hold)
+{
+    munmap(hold->ends.page, REGION_PAGE);
+    close(hold->kick);
+    *hold = (struct hold){0};
+}
+
+static void release_all(void)
+{
+    for (int i = 0; i < 4 * STREAMS; i++)
+        if (hold_of(i / 4, i / 2 % 2, i % 2))
+            release(&holds[i / 4][i / 2 % 2][i % 2]);
+}
+
+/* ---- getting ---- */
+
+static struct stream *served(int stream, int which)
+{
+    struct link *link = sides[programs[stream][which].side].link;
+
+    for (uint32_t i = 0; i < link->count; i++)
+        if (!link->streams[i]->dead && atoi(link->streams[i]->name) == stream)
+            return link->streams[i];
+    return NULL;
+}
+
+static void map_hold(struct hold *hold, const struct link *link, const struct stream *served)
+{
+    struct direct_page *page =
+        mmap(NULL, REGION_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, served->direct_fd, 0);
+
+    CHECK(page != MAP_FAILED);
+    *hold = (struct hold){.kick = dup(link->direct_kick.fd)};
+    hold->ends = (struct direct){.page = page,
+                                 .header = link->view,
+                                 .tx_control = (void *)(link->view.base + page->tx_ring),
+                                 .rx_control = (void *)(link->view.base + page->rx_ring),
+                                 .size = page->window};
+    total_given++;
+}
+
+static void ask_for_end(int stream, int which)
+{
+    int direction = (int)pick(2);
+    struct program *program = &programs[stream][which];
+    struct stream *own = program->fd < 0 ? NULL : served(stream, which);
+    struct link *link = sides[program->side].link;
+
+    if (!own || hold_of(stream, which, direction) || (direction == TO_PEER && program->shut))
+        return;
+    if (direct_give(link, own, direction == TO_PEER ? DIRECT_TX : DIRECT_RX) == 0)
+        map_hold(&holds[stream][which][direction], link, own);
+}
+
+/* ---- using ---- */
+
+static void kick_agent(const struct hold *hold, bool kick)
+{
+    uint64_t one = 1;
+
+    if (kick)
+        CHECK(write(hold->kick, &one, sizeof(one)) == sizeof(one));
+}
+
+/* False: the end is the agent's again, and the socket is what counts. */
+static bool still_held(struct hold *hold, int direction)
+{
+    if (__atomic_load_n(&end_of(hold, direction)->holder, __ATOMIC_ACQUIRE))
+        return true;
+    release(hold);
+    return false;
+}
+
+static void note_failure(struct hold *hold, ssize_t error)
+{
+    CHECK(error == -EAGAIN || error == -EIO);
+    if (error != -EIO)
+        return;
+    __atomic_store_n(&hold->ends.page->give_back, 1, __ATOMIC_RELEASE);
+    hold->giving_back = true;
+    kick_agent(hold, true);
+}
+
+/* True: the program has written by its ring, or waits for it. */
+static bool ring_write(int stream, int which)
+{
+    struct hold *hold = hold_of(stream, which, TO_PEER);
+    struct program *program = &programs[stream][which];
+    uint8_t bytes[8192];
+    size_t length = 1 + pick(sizeof(bytes));
+    bool kick = false;
+    ssize_t put;
+
+    if (!hold || program->shut || !still_held(hold, TO_PEER))
+        return false;
+    if (hold->giving_back)
+        return true;
+    fill(stream, which, bytes, length);
+    put = direct_put(&hold->ends, bytes, length, &kick);
+    if (put < 0)
+        note_failure(hold, put);
+    kick_agent(hold, kick);
+    program->written += put > 0 ? (uint64_t)put : 0;
+    total_by_ring += put > 0;
+    return true;
+}
+
+/* What the agent has put into the socket comes first: the caller has found it empty. */
+static void ring_read(int stream, int which)
+{
+    struct hold *hold = hold_of(stream, which, FROM_PEER);
+    uint8_t bytes[16384];
+    bool kick = false;
+    ssize_t got;
+
+    if (!hold || !still_held(hold, FROM_PEER) || hold->giving_back)
+        return;
+    got = direct_get(&hold->ends, bytes, 1 + pick(sizeof(bytes)), &kick);
+    if (got < 0)
+        note_failure(hold, got);
+    kick_agent(hold, kick);
+    program_check(stream, which, bytes, got);
+}
+
+/* ---- being killed ---- */
+
+static bool socket_holds_bytes(const struct program *program)
+{
+    uint8_t byte;
+
+    return recv(program->fd, &byte, sizeof(byte), MSG_PEEK) >= 0;
+}
+
+/* One of two processes that share the stream is killed in its turn: before it has noted how far it
+ * is, and its bytes do not count; or before it has published that. The other one goes on. */
+static bool tear(int stream, int which)
+{
+    int direction = (int)pick(2);
+    struct hold *hold = hold_of(stream, which, direction);
+    struct program *program = &programs[stream][which], before = *program;
+    struct direct_end *end;
+    struct ring_end *shown;
+    uint64_t index, published;
+
+    if (!hold || program->shut || hold->giving_back || !still_held(hold, direction) ||
+        (direction == FROM_PEER && socket_holds_bytes(program)))
+        return false;
+    end = end_of(hold, direction);
+    shown =
+        direction == TO_PEER ? &hold->ends.tx_control->producer : &hold->ends.rx_control->consumer;
+    index = end->index;
+    published = shown->index;
+    if (direction == TO_PEER)
+        ring_write(stream, which);
+    else
+        ring_read(stream, which);
+    shown->index = published;
+    if (pick(2)) {
+        end->index = index;
+        *program = before;
+    }
+    end->turn = NOBODYS_THREAD;
+    total_torn++;
+    return true;
+}

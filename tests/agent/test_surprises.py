@@ -1,0 +1,280 @@
+"""What nobody announces: every stream carries on complete, or ends at both ends; nothing hangs."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from agents import Agent, Pair, Proxy, Refused, wait_until
+from hand_made import (
+    ACK,
+    BY_TCP,
+    DATA,
+    KICK,
+    OPEN,
+    OPENED,
+    PREPARE,
+    RESYNC,
+    RST,
+    STATE,
+    Peer,
+    serve,
+)
+from programs import Flow, both_ways, open_streams
+from remapped import go_on, make_private, pull_device, stop
+
+from harness import clock
+
+UNSHARED = "one side has a private copy"
+
+
+@pytest.fixture(params=["tcp", "shm"])
+def on_either(pair: Pair, request: pytest.FixtureRequest) -> Pair:
+    """A pair whose link is on either path."""
+    return to_shm(pair) if request.param == "shm" else pair
+
+
+@pytest.fixture
+def on_shm(pair: Pair) -> Pair:
+    """A pair whose link is on shared memory."""
+    return to_shm(pair)
+
+
+def to_shm(pair: Pair) -> Pair:
+    pair.region = pair.make_region()
+    pair.attach(pair.region)
+    pair.hand_over("shm")
+    return pair
+
+
+def await_motion(flows: list[Flow]) -> None:
+    """Wait until every flow has moved on."""
+    before = [flow.checked for flow in flows]
+    wait_until(
+        lambda: all(flow.checked > was for flow, was in zip(flows, before, strict=True)),
+        "all flows move",
+    )
+
+
+def await_path(pair: Pair, path: str) -> None:
+    """Wait until both agents say so, and are at rest."""
+    for agent in (pair.g1, pair.g2):
+        wait_until(
+            lambda a=agent: (a.link()["path"], a.link()["phase"]) == (path, "idle"),
+            f"{agent.name}'s link is on {path}",
+        )
+
+
+def come_back(pair: Pair) -> None:
+    """A fresh region, as the harness would give them, and the way back to it."""
+    pair.attach(pair.make_region())
+    pair.hand_over("shm")
+
+
+@contextlib.contextmanager
+def stopped(agent: Agent) -> Iterator[None]:
+    """An agent that does nothing for a while; whatever happens, it goes on."""
+    stop(agent)
+    try:
+        yield
+    finally:
+        go_on(agent)
+
+
+def pass_time(seconds: float) -> None:
+    """Let something last: what is tested is that nothing happens meanwhile."""
+    over = clock.Deadline(seconds)
+    clock.wait_until(lambda: over.expired, within=seconds + 10, what="time to pass", every=0.1)
+
+
+# ---- a region that is not what it was ----
+
+
+@pytest.mark.parametrize("surprise", [pull_device, make_private])
+@pytest.mark.parametrize("which", ["g1", "g2"])
+def test_a_view_that_turns_under_load(
+    on_shm: Pair, surprise: Callable[[Agent, Path], None], which: str
+) -> None:
+    flows = both_ways(open_streams(on_shm, 8))
+    await_motion(flows)
+    surprise(getattr(on_shm, which), on_shm.region[0])
+    await_path(on_shm, "tcp")
+    await_motion(flows)
+    come_back(on_shm)
+    await_motion(flows)
+    for flow in flows:
+        flow.finish()
+
+
+@pytest.mark.parametrize("surprise", [pull_device, make_private])
+@pytest.mark.parametrize("which", ["g1", "g2"])
+def test_a_view_that_turns_while_nothing_moves(
+    on_shm: Pair, surprise: Callable[[Agent, Path], None], which: str
+) -> None:
+    ends = open_streams(on_shm, 2)
+    surprise(getattr(on_shm, which), on_shm.region[0])
+    await_path(on_shm, "tcp")
+    for client, server in ends:
+        client.sendall(b"still here")
+        assert server.recv(100) == b"still here"
+
+
+def test_a_region_that_is_a_copy_from_the_start(pair: Pair) -> None:
+    path, nonce = pair.make_region()
+    copy = path.with_name("copy")
+    shutil.copy(path, copy)
+    pair.g1.call("region.attach", peer="g2", nonce=nonce, file=str(path))
+    pair.g2.call("region.attach", peer="g1", nonce=nonce, file=str(copy))
+    with pytest.raises(Refused, match=f"aborted.*{UNSHARED}"):
+        pair.hand_over("shm")
+    come_back(pair)
+
+
+def test_a_peer_whose_heartbeat_is_not_to_be_seen(unlinked: Pair) -> None:
+    """Said by a hand-made peer, between two beats: the message alone gives it away."""
+    unlinked.g1.call("link.add", peer="g2", peer_id=4, address="127.0.0.1", port=1, key=Pair.KEY)
+    path, nonce = unlinked.make_region()
+    peer = Peer(unlinked.g1)
+    peer.prove_itself()
+    peer.send(RESYNC)
+    unlinked.g1.call("region.attach", peer="g2", nonce=nonce, file=str(path))
+    peer.hand_over_to_shm(nonce)
+    peer.send(KICK, epoch=1, offset=7)
+    assert peer.wait_for(PREPARE)[:4] == bytes(4)  # to tcp
+    assert UNSHARED in unlinked.g1.log.read_text()
+
+
+# ---- a peer that stands still ----
+
+
+def test_a_stopped_peer_is_not_harmed(on_shm: Pair) -> None:
+    """It stands still for longer than its heartbeat may, and does not even lose the path."""
+    flows = both_ways(open_streams(on_shm, 4))
+    await_motion(flows)
+    with stopped(on_shm.g2):
+        pass_time(4)
+    await_motion(flows)
+    assert (on_shm.g1.link()["path"], on_shm.g1.link()["epoch"]) == ("shm", 1)
+    assert not any(UNSHARED in agent.log.read_text() for agent in (on_shm.g1, on_shm.g2))
+    for flow in flows:
+        flow.finish()
+
+
+def test_a_handover_with_a_stopped_peer(folder: Path) -> None:
+    """It is given up, the connection too; when the peer goes on, everything does."""
+    pair = Pair(folder)
+    try:
+        pair.connect()
+        flows = both_ways(open_streams(to_shm(pair), 4))
+        await_motion(flows)
+        with stopped(pair.g2):
+            with pytest.raises(Refused, match=r"aborted.*deadline"):
+                pair.hand_over("tcp", deadline_ms=300)
+            wait_until(lambda: pair.g1.link()["state"] != "up", "the connection is given up")
+        await_motion(flows)
+        pair.hand_over("tcp")
+        come_back(pair)
+        for flow in flows:
+            flow.finish()
+    finally:
+        pair.stop()
+
+
+# ---- agents that die ----
+
+
+@pytest.mark.parametrize("which", ["g1", "g2"])
+def test_an_agent_killed_under_load(on_either: Pair, which: str) -> None:
+    """Its streams end at both ends, and it is met anew."""
+    flows = both_ways(open_streams(on_either, 4))
+    await_motion(flows)
+    agent: Agent = getattr(on_either, which)
+    assert agent.stop(signal.SIGKILL) == -signal.SIGKILL
+    for flow in flows:
+        flow.await_end()
+    agent.start(f"127.0.0.1:{agent.port}")
+    on_either.connect()
+    again = both_ways(open_streams(on_either, 2))
+    come_back(on_either)
+    await_motion(again)
+    for flow in again:
+        flow.finish()
+
+
+# ---- the way between them ----
+
+
+def outage(pair: Pair, seconds: float) -> None:
+    """Nothing passes for a while; then the link is as before, and every byte is there."""
+    path = pair.g1.link()["path"]
+    flows = both_ways(open_streams(pair, 4))
+    await_motion(flows)
+    pair.proxy.stall(True)
+    pass_time(seconds)
+    pair.proxy.stall(False)
+    await_motion(flows)
+    await_path(pair, path)
+    for flow in flows:
+        flow.finish()
+
+
+def test_a_short_outage(on_either: Pair) -> None:
+    outage(on_either, 2)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("path", ["tcp", "shm"])
+def test_an_outage_of_forty_seconds(folder: Path, path: str) -> None:
+    pair = Pair(folder)
+    try:
+        pair.connect()
+        outage(to_shm(pair) if path == "shm" else pair, 40)
+    finally:
+        pair.stop()
+
+
+def test_the_peer_has_another_address(on_either: Pair) -> None:
+    """The network is renumbered: who dials is told where to, and the streams go on."""
+    flows = both_ways(open_streams(on_either, 4))
+    await_motion(flows)
+    elsewhere = Proxy(on_either.g1.port)
+    try:
+        on_either.proxy.stall(True)  # nobody answers at the old one
+        where = {"address": "127.0.0.1", "port": elsewhere.port, "key": Pair.KEY}
+        on_either.g2.call("link.add", peer="g1", peer_id=3, **where)
+        await_motion(flows)
+        for flow in flows:
+            flow.finish()
+    finally:
+        elsewhere.stop()
+
+
+# ---- a peer that was put back ----
+
+
+def test_a_peer_put_back_to_before_its_last_bytes(unlinked: Pair) -> None:
+    """It has acknowledged bytes, and then knows nothing of them: nobody trims, the stream ends."""
+    g1 = unlinked.g1
+    g1.call("link.add", peer="g2", peer_id=4, address="127.0.0.1", port=1, key=Pair.KEY)
+    server = serve(g1)
+    peer = Peer(g1)
+    peer.prove_itself()
+    peer.send(RESYNC)
+    peer.send(OPEN, BY_TCP + b"sink", stream=3)
+    peer.wait_for(OPENED)
+    program, _ = server.accept()
+    program.settimeout(10)
+    program.sendall(b"once")
+    assert peer.wait_for(DATA) == b"once"
+    peer.send(ACK, stream=3, offset=4)
+    wait_until(lambda: g1.streams()[0]["acked"] == 4, "it is acknowledged")
+    peer = Peer(g1)  # the same incarnation: it does not know that time has passed
+    peer.prove_itself()
+    peer.send(RESYNC, STATE.pack(3, 0, 0, 0))
+    assert b"put back to an older state" in peer.wait_for(RST)
+    assert program.recv(1) == b""
+    server.close()
