@@ -124,7 +124,7 @@ inline act(number)
 #endif
     :: number == DO_ROLL_BACK -> roll_back()
     :: number == DO_BREAK ->
-        assert(repeated || restored); /* an honest peer breaks no rules */
+        assert(restored); /* an honest peer breaks no rules */
         doomed = true
     :: else
     fi
@@ -175,7 +175,7 @@ inline step()
 
 inline refuse()
 {
-    assert(repeated || restored);
+    assert(restored);
     doomed = true
 }
 

@@ -104,13 +104,7 @@ inline resume_link()
 
 inline receive()
 {
-    if
-    :: what == W_REPEAT ->
-        budget[F_REPEAT] = budget[F_REPEAT] - 1;
-        repeated = true;
-        queue[me]?<kind, x, y, z>
-    :: else -> queue[me]?kind, x, y, z
-    fi;
+    queue[me]?kind, x, y, z;
     if
     :: synced[me] == (kind == RESYNC || kind == RESYNC_NOTHING) -> refuse()
     :: else ->
@@ -131,13 +125,26 @@ inline receive()
     fi
 }
 
+/* A message comes a second time, or after one that is lost: its number gives it away. */
+inline repeat()
+{
+    budget[F_REPEAT] = budget[F_REPEAT] - 1;
+#ifdef MUTANT_NUMBER_IGNORED
+    queue[me]?<kind, x, y, z>;
+    queue[me]!kind, x, y, z
+#else
+    doomed = true
+#endif
+}
+
 #include "world.pml"
 
 /* What each step begins with. What it says to the state machine is carried out behind it. */
 inline begin_step()
 {
     if
-    :: what == W_RECEIVE || what == W_REPEAT -> receive()
+    :: what == W_RECEIVE -> receive()
+    :: what == W_REPEAT -> repeat()
     :: what == W_TAKE -> take_ring(); doubt()
     :: what == W_GIVE -> give()
     :: what == W_LOOK -> look_for_acks(); doubt()

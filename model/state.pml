@@ -48,7 +48,7 @@ byte ahead_kind, ahead_epoch, ahead_received, ahead_delivered; /* its RESYNC */
 /* What may still go wrong, and what has. */
 byte budget[FAULTS];
 byte starts;
-bool crashed, repeated, restored, untold;
+bool crashed, restored, untold;
 byte lives; /* incarnations there have been */
 
 /* A guest's saved state. */

@@ -137,10 +137,8 @@ static void repeat(int which)
         return;
     memcpy(&header, queue_head(in), sizeof(header));
     length = sizeof(header) + header.length;
-    if (header.type == WIRE_RESYNC)
-        return; /* a connection that says it twice has ended: nothing new */
     total_repeats++;
-    repeated = true;
+    wire->repeated = true;
     {
         struct queue rest = {.limit = in->limit};
 

@@ -28,6 +28,7 @@ struct side {
 struct wire {
     struct mem_end ends[2]; /* [i] is read by side i */
     bool cut;
+    bool repeated;  /* a message comes twice: it may be refused */
     size_t late[2]; /* bytes that still come after the cut */
 };
 
@@ -36,7 +37,6 @@ static struct wire wires[WIRES];
 static int open_streams;
 static int accepted;
 static uint64_t clock_us = 1;
-static bool repeated; /* a message came twice: the peer may rightly be called a liar */
 static unsigned total_cuts, total_late;
 
 static uint64_t sim_clock(void)
@@ -153,8 +153,11 @@ static int fresh_wire(void)
 
     while (index == sides[0].wire || index == sides[1].wire)
         index++;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         queue_clear(&wires[index].ends[i].in);
+        wires[index].ends[i].numbers = (struct frame_numbers){0};
+    }
+    wires[index].repeated = false;
     wires[index].cut = false;
     return index;
 }
@@ -187,8 +190,8 @@ static void check_end(struct wire *wire, struct mem_end *end)
     end->gave_up = NULL;
     if (!refused && !gave_up)
         return;
-    CHECK(repeated || (!refused && (strcmp(gave_up, LINK_FETCH_MISSING) == 0 ||
-                                    strcmp(gave_up, LINK_UNANSWERED) == 0)));
+    CHECK(wire->repeated || (!refused && (strcmp(gave_up, LINK_FETCH_MISSING) == 0 ||
+                                          strcmp(gave_up, LINK_UNANSWERED) == 0)));
     cut(wire);
 }
 
@@ -212,7 +215,6 @@ static bool deliver(int which)
 static void start_world(void)
 {
     open_streams = 0;
-    repeated = false;
     memset(excused, 0, sizeof(excused));
     for (int i = 0; i < WIRES; i++)
         mem_pair_init(wires[i].ends);

@@ -207,6 +207,7 @@ static void messages(void)
         CHECK(header.stream == number(fields, "stream"));
         CHECK(header.epoch == number(fields, "epoch"));
         CHECK(header.offset == number(fields, "offset"));
+        CHECK(header.number == number(fields, "number"));
         payload(header.type, json_object_get(message, "payload"));
     }
     json_decref(file);

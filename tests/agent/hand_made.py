@@ -9,7 +9,7 @@ import struct
 
 from agents import Agent, Pair, wait_until
 
-HEADER = struct.Struct("<HBBIIIQ")
+HEADER = struct.Struct("<HBBIIIQQ")
 HELLO = struct.Struct("<HHIIIQ32s32s")
 SLOT = struct.Struct("<IIQQ")
 OPENING = struct.Struct("<IIIIQQ")
@@ -32,6 +32,7 @@ class Peer:
         self.socket.settimeout(10)
         self.incarnation = incarnation
         self._name = b"g2"
+        self.number = 0  # of the next message
         self._to = to
 
     def send(
@@ -43,12 +44,13 @@ class Peer:
         epoch: int = 0,
         flags: int = 0,
     ) -> None:
-        header = HEADER.pack(0x5344, kind, flags, len(payload), stream, epoch, offset)
-        self.socket.sendall(header + payload)
+        about = (len(payload), stream, epoch, offset, self.number)
+        self.number += 1
+        self.socket.sendall(HEADER.pack(0x5344, kind, flags, *about) + payload)
 
     def receive(self) -> tuple[int, bytes]:
         header = self._exactly(HEADER.size)
-        _, kind, _, length, _, _, _ = HEADER.unpack(header)
+        _, kind, _, length, *_ = HEADER.unpack(header)
         return kind, self._exactly(length)
 
     def _exactly(self, size: int) -> bytes:

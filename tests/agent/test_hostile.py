@@ -135,6 +135,18 @@ def test_messages_of_every_type_with_noise(g1: Agent) -> None:
     assert g1.call("ping")["ok"]
 
 
+@pytest.mark.parametrize("step", [-1, 1, 2**63])
+def test_a_message_that_is_not_the_next(g1: Agent, step: int) -> None:
+    """It came twice, or one before it is lost."""
+    peer = Peer(g1)
+    peer.prove_itself()
+    peer.send(RESYNC)
+    peer.send(KICK)
+    peer.number += step
+    peer.send(KICK)
+    assert peer.is_hung_up_on()
+
+
 @pytest.mark.parametrize(
     "name", [b"../../etc/x", b"/abs", b"a/../../b", b"", b"a" * 91, b"a\0b", b"with space"]
 )

@@ -17,10 +17,14 @@ def undisturbed() -> Iterator[Settings]:
 
 
 def alone(starts: int) -> Iterator[Settings]:
-    """Each fault alone; also a guest that was put back, and nobody has told its agent."""
+    """Each fault alone."""
     for path in (0, 1):
         yield from ({"PATH_SHM": path, "STARTS": starts, fault: 1} for fault in FAULTS)
-        yield {"PATH_SHM": path, "STARTS": starts, "RESTORE": 1, "UNTOLD": 1}
+
+
+def untold() -> Iterator[Settings]:
+    """A guest was put back, and nobody has told its agent: found out if nothing else goes wrong."""
+    yield from ({"PATH_SHM": path, "STARTS": 1, "RESTORE": 1, "UNTOLD": 1} for path in (0, 1))
 
 
 def pairs(starts: int) -> Iterator[Settings]:
@@ -36,7 +40,7 @@ PROPERTIES: Mapping[str, str] = {
     "no wrong, lost, repeated or reordered byte": "content%16",
     "no bytes of two histories": "timeline",
     "no stream ends for nothing": "(crashed||restored)",
-    "an honest peer breaks no rule": "(repeated||restored)",
+    "an honest peer breaks no rule": "violated restored",
     "every handover ends": "phase[0]!=0",
     "every byte arrives": "delivered[1]==",
 }
@@ -73,6 +77,7 @@ MUTANTS = (
     mutant("HEARTBEAT_IGNORED", WRONG_BYTE, PATH_SHM=0, STARTS=1, STALE=1),
     mutant("EPOCH_IGNORED", NO_RESET, PATH_SHM=1, STARTS=1, BREAK=1),
     mutant("BOTH_YIELD", HONEST, PATH_SHM=1, STARTS=2),
+    mutant("NUMBER_IGNORED", HONEST, PATH_SHM=1, STARTS=1, REPEAT=1),
     mutant("ABORT_UNANSWERED", ENDS, PATH_SHM=1, STARTS=1, EXPIRE=1),
     mutant("HOLE", ARRIVES, PATH_SHM=1, STARTS=1, BREAK=1),
     mutant("EARLY_ATTACH", WRONG_BYTE, PATH_SHM=0, STARTS=2, EXPIRE=1),

@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import clock
-from tests.model.configurations import Settings, alone, pairs, property_of, undisturbed
+from tests.model.configurations import (
+    Settings,
+    alone,
+    pairs,
+    property_of,
+    undisturbed,
+    untold,
+)
 from tests.model.verifier import Verdict, Verifier
 
 SECONDS = 7200.0
@@ -49,6 +56,7 @@ def searches(folder: Path) -> Iterator[Search]:
         yield Search("W=1 safety", narrow, settings)
         yield Search("W=2 safety", wide, settings)
     yield from (Search("W=1 safety", narrow, settings) for settings in alone(starts=1))
+    yield from (Search("W=1 safety", narrow, settings) for settings in untold())
     yield from (Search("W=1 no-livelock", endless, settings) for settings in alone(starts=1))
     yield from (Search("W=1 safety", narrow, settings) for settings in alone(starts=2))
     yield from (Search("W=1 safety", narrow, settings) for settings in pairs(starts=1))
@@ -62,11 +70,11 @@ def line(search: Search, verdict: Verdict) -> str:
 
 
 def main(words: Sequence[str]) -> int:
-    """Run what was chosen, two searches at a time, and say how it went."""
+    """Run what was chosen, at most two searches at a time, and say how it went."""
     begun, states, failures = clock.now(), 0, 0
     with tempfile.TemporaryDirectory(prefix="model-") as folder:
         chosen = [one for one in searches(Path(folder)) if all(word in one.name for word in words)]
-        with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+        with ThreadPoolExecutor(min(2, len(os.sched_getaffinity(0)))) as pool:
             for search, verdict in zip(chosen, pool.map(Search.run, chosen), strict=True):
                 print(line(search, verdict), flush=True)
                 states += verdict.states

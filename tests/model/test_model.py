@@ -16,11 +16,12 @@ from tests.model.configurations import (
     alone,
     property_of,
     undisturbed,
+    untold,
 )
 from tests.model.verifier import MODEL, Verdict, Verifier
 
 SECONDS = 240.0
-BOUNDED = [*undisturbed(), *alone(starts=1)]
+BOUNDED = [*undisturbed(), *alone(starts=1), *untold()]
 
 
 def named(settings: Settings) -> str:

@@ -13,7 +13,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 REGION: dict[str, Any] = json.loads((GOLDEN / "region.json").read_text())
 MESSAGES: list[dict[str, Any]] = json.loads((GOLDEN / "wire.json").read_text())["messages"]
 
-HEADER = struct.Struct("<HBBIIIQ")
+HEADER = struct.Struct("<HBBIIIQQ")
 SLOT = struct.Struct("<IIQQ")
 OPENING = struct.Struct("<IIIIQQ")
 MARK = struct.Struct("<IIQ")
@@ -117,7 +117,7 @@ PAYLOADS: dict[int, Any] = {
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: str(message["name"]))
 def test_message(message: dict[str, Any]) -> None:
     data = bytes.fromhex(message["hex"])
-    magic, kind, flags, length, stream, epoch, offset = HEADER.unpack_from(data)
+    magic, kind, flags, length, stream, epoch, offset, number = HEADER.unpack_from(data)
     payload = data[HEADER.size :]
     assert magic == 0x5344
     assert length == len(payload)
@@ -128,6 +128,7 @@ def test_message(message: dict[str, Any]) -> None:
         "stream": stream,
         "epoch": epoch,
         "offset": offset,
+        "number": number,
     }
     assert message["payload"] == (PAYLOADS[kind](payload) if payload else {})
 

@@ -61,6 +61,7 @@ struct wire_header {
     /* DATA: first byte; ACK: delivered up to; FIN, RST: sent up to. KICK, OPEN, OPENED, PREPARE,
      * PREPARED, FENCE: the sender's heartbeat in the region; 0: it says nothing about one. */
     uint64_t offset;
+    uint64_t number; /* of the messages before this one on the same connection, this way */
 };
 
 struct wire_hello {
@@ -120,6 +121,7 @@ AT(struct wire_header, length, 4);
 AT(struct wire_header, stream, 8);
 AT(struct wire_header, epoch, 12);
 AT(struct wire_header, offset, 16);
+AT(struct wire_header, number, 24);
 AT(struct wire_hello, abi_version, 4);
 AT(struct wire_hello, id, 8);
 AT(struct wire_hello, peer_id, 12);
@@ -135,7 +137,7 @@ AT(struct wire_prepare, deadline_ms, 4);
 AT(struct wire_prepare, nonce, 8);
 AT(struct wire_mark, offset, 8);
 #undef AT
-_Static_assert(sizeof(struct wire_header) == 24, "struct wire_header");
+_Static_assert(sizeof(struct wire_header) == 32, "struct wire_header");
 _Static_assert(sizeof(struct wire_hello) == 88, "struct wire_hello");
 _Static_assert(sizeof(struct wire_stream_state) == 24, "struct wire_stream_state");
 _Static_assert(sizeof(struct wire_open) == 32, "struct wire_open");

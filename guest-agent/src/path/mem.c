@@ -1,7 +1,6 @@
 #include "path/mem.h"
 
 #include "base/loop.h"
-#include "path/frame.h"
 
 #define MEM_QUEUE_MAX (64u << 20)
 #define MEM_DATA_ROOM (192u << 10)
@@ -14,8 +13,9 @@ static struct mem_end *from_carrier(struct carrier *carrier)
 static void mem_send(struct carrier *carrier, const struct wire_header *header,
                      const struct iovec *pieces, int count)
 {
-    struct mem_end *other = from_carrier(carrier)->other;
-    int error = queue_append(&other->in, header, sizeof(*header));
+    struct mem_end *end = from_carrier(carrier), *other = end->other;
+    struct wire_header own = frame_number(&end->numbers, header);
+    int error = queue_append(&other->in, &own, sizeof(own));
 
     for (int i = 0; i < count && !error; i++)
         error = queue_append(&other->in, pieces[i].iov_base, pieces[i].iov_len);
@@ -64,7 +64,8 @@ bool mem_deliver(struct mem_end *end)
 
     if (length <= 0)
         return false;
-    if (end->user_ops->message(end->user, &header, queue_head(&end->in) + sizeof(header)))
+    if (frame_check_number(&end->numbers, &header) ||
+        end->user_ops->message(end->user, &header, queue_head(&end->in) + sizeof(header)))
         end->failed = true;
     queue_drop(&end->in, (size_t)length);
     return true;

@@ -5,11 +5,13 @@
 
 #include "base/queue.h"
 #include "path/carrier.h"
+#include "path/frame.h"
 
 struct mem_end {
     struct carrier carrier;
     struct mem_end *other;
     struct queue in;
+    struct frame_numbers numbers;
     const struct carrier_user *user_ops;
     void *user;
     bool failed;         /* a message was refused, or too much was queued */

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "base/socket.h"
-#include "path/frame.h"
 
 #define TCP_OUT_MAX (2u << 20)
 #define TCP_OUT_DATA_MAX (192u << 10)
@@ -96,8 +95,9 @@ static void tcp_send(struct carrier *carrier, const struct wire_header *header,
                      const struct iovec *pieces, int count)
 {
     struct tcp *tcp = from_carrier(carrier);
-    size_t sent = header->length >= TCP_AT_ONCE ? send_at_once(tcp, header, pieces, count) : 0;
-    int error = queue_rest(&tcp->out, header, sizeof(*header), &sent);
+    struct wire_header own = frame_number(&tcp->numbers, header);
+    size_t sent = own.length >= TCP_AT_ONCE ? send_at_once(tcp, &own, pieces, count) : 0;
+    int error = queue_rest(&tcp->out, &own, sizeof(own), &sent);
 
     for (int i = 0; i < count && !error; i++)
         error = queue_rest(&tcp->out, pieces[i].iov_base, pieces[i].iov_len, &sent);
@@ -128,7 +128,8 @@ static int parse(struct tcp *tcp)
 
         if (length <= 0)
             return length;
-        if (tcp->user_ops->message(tcp->user, &header, queue_head(&tcp->in) + sizeof(header)))
+        if (frame_check_number(&tcp->numbers, &header) ||
+            tcp->user_ops->message(tcp->user, &header, queue_head(&tcp->in) + sizeof(header)))
             return -EPROTO;
         queue_drop(&tcp->in, (size_t)length);
     }

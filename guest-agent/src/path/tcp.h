@@ -6,6 +6,7 @@
 #include "base/loop.h"
 #include "base/queue.h"
 #include "path/carrier.h"
+#include "path/frame.h"
 
 struct tcp {
     struct carrier carrier;
@@ -14,6 +15,7 @@ struct tcp {
     struct loop *loop;
     struct queue out;
     struct queue in;
+    struct frame_numbers numbers;
     const struct carrier_user *user_ops;
     void *user;
     const char *failed;
