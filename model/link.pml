@@ -5,6 +5,7 @@
 #include "state.pml"
 #include "region.pml"
 #include "stream.pml"
+#include "direct.pml"
 
 /* ---- the connection: link/link.c, link/resync.c, link/session.c ---- */
 
@@ -145,12 +146,15 @@ inline begin_step()
     if
     :: what == W_RECEIVE -> receive()
     :: what == W_REPEAT -> repeat()
-    :: what == W_TAKE -> take_ring(); doubt()
+    :: what == W_TAKE -> take_ring(); take_directly(); doubt()
     :: what == W_GIVE -> give()
     :: what == W_LOOK -> look_for_acks(); doubt()
     :: what == W_DELIVER -> deliver()
     :: what == W_WATCH -> lose_region()
     :: what == W_START -> starts = starts - 1; y = 1 - path[me]; input = IN_START
+    :: what == W_PROMOTE -> promote()
+    :: what == W_TEAR -> tear()
+    :: what == W_BACK -> skip
     :: what == W_RESCUE -> y = TCP; input = IN_START
     :: what == W_NOTICE || what == W_CONNECT || what == W_JOIN -> lose_carrier()
     :: what == W_ATTACH -> attach()
@@ -174,6 +178,10 @@ inline run_machine()
     :: input == IN_NOTHING && doomed ->
         doomed = false;
         resume = false;
+        if
+        :: direct[me] -> take_back()
+        :: else
+        fi;
         break_connection();
         lose_carrier()
     :: else -> break
@@ -220,6 +228,7 @@ active proctype everything()
         fi;
         if
         :: what ->
+            d_step { part() };
             d_step { begin_step() };
             d_step { run_machine() };
             d_step { end_step() }

@@ -97,6 +97,9 @@
 #define W_MOVE 19
 #define W_SAVE 20
 #define W_RESTORE 21
+#define W_PROMOTE 22
+#define W_TEAR 23
+#define W_BACK 24
 
 /* Faults, each with a budget. */
 #define F_BREAK 0   /* the connection breaks: what was under way is lost, or comes late */
@@ -108,4 +111,5 @@
 #define F_STALE 6   /* a view turns into a private copy */
 #define F_MOVE 7    /* a guest moves: from now on there is another region */
 #define F_RESTORE 8 /* a guest is put back to an older state */
-#define FAULTS 9
+#define F_DIRECT 9  /* a program holds its ends of the rings; it may be killed meanwhile */
+#define FAULTS 10

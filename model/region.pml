@@ -108,6 +108,8 @@ inline attach_rings()
 
 inline drop_slots()
 {
+    direct[me] = false;
+    kept[me] = 0;
     ring[me] = RING_NONE;
     tx_path[me] = TCP;
     rx_path[me] = TCP;

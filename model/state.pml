@@ -29,6 +29,8 @@ bool reset[2];
 byte acked[2], sent[2], sent_max[2], tx_path[2];
 byte received[2], delivered[2], rx_path[2];
 bool missing[2];
+bool direct[2];  /* the program holds the ends of the rings */
+byte kept[2];    /* up to here its agent has what the program sent, too */
 byte told[2]; /* delivered, as the peer's messages said */
 byte ring[2], ring_produced[2], ring_consumed[2]; /* as the sender last knew them */
 byte rx_produced[2], rx_consumed[2];              /* as the receiver last knew them */
@@ -48,7 +50,7 @@ byte ahead_kind, ahead_epoch, ahead_received, ahead_delivered; /* its RESYNC */
 /* What may still go wrong, and what has. */
 byte budget[FAULTS];
 byte starts;
-bool crashed, restored, untold;
+bool crashed, restored, untold, bereft;
 byte lives; /* incarnations there have been */
 
 /* A guest's saved state. */

@@ -26,10 +26,10 @@ inline reset_stream()
     fi
 }
 
-/* A stream may end with an error only if one side has lost its past. */
+/* A stream may end with an error only if one side has lost its past, or a program its region. */
 inline broken()
 {
-    assert(crashed || restored);
+    assert((crashed || restored) || bereft);
     reset_stream()
 }
 
@@ -125,6 +125,10 @@ inline give_ring()
 inline give_carrier()
 {
     write_content(sent[me]);
+    if
+    :: direct[me] && sent[me] >= kept[me] -> content = 0 /* the agent has it not */
+    :: else
+    fi;
     send(DATA, sent[me], content, 0);
     sent[me] = sent[me] + 1;
     sent_max[me] = larger(sent_max[me], sent[me])

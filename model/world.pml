@@ -23,6 +23,7 @@ inline set_up()
         now.budget[6] = setting("STALE");
         now.budget[7] = setting("MOVE");
         now.budget[8] = setting("RESTORE");
+        now.budget[9] = setting("DIRECT");
         now.untold = setting("UNTOLD");
         now.starts = setting("STARTS");
         now.path[0] = now.path[1] = now.to[0] = now.to[1] = setting("PATH_SHM");
@@ -148,6 +149,9 @@ inline restore()
                    (view[a] == STALE && stale_consumed[a] > acked[a]) || \
                    (view[a] == OTHER && !doubted[a] && sent_max[a] > acked[a])))
 #define spoilable(a) (attached[a] && view[a] == GOOD)
+#define promotable(a) (live(a) && synced[a] && !running(a) && path[a] == SHM && !direct[a] && \
+                       tx_path[a] == SHM && rx_path[a] == SHM && ring[a] == RING_ATTACHED && \
+                       received[a] == delivered[a])
 #define alone(a) (view[a] == STALE || generation[a] != region_generation)
 /* What the peer says of its heartbeat while nothing else goes on (KICK) is not to be seen. */
 #define unshared(a) (path[0] == SHM && path[1] == SHM && epoch[0] == epoch[1] && synced[0] && \
@@ -184,7 +188,10 @@ inline restore()
     MAY(a, W_MOVE, budget[F_MOVE] && !attached[a]) \
     MAY(a, W_SAVE, budget[F_RESTORE] && saved == NOBODY && !attached[a] && \
                    (phase[a] == PHASE_IDLE || phase[a] == PHASE_COMMITTED)) \
-    MAY(a, W_RESTORE, budget[F_RESTORE] && saved == a)
+    MAY(a, W_RESTORE, budget[F_RESTORE] && saved == a) \
+    MAY(a, W_PROMOTE, budget[F_DIRECT] && promotable(a)) \
+    MAY(a, W_BACK, direct[a]) \
+    MAY(a, W_TEAR, budget[F_DIRECT] && direct[a] && gives(a))
 
 inline spoil_within(fault, how)
 {
@@ -193,7 +200,7 @@ inline spoil_within(fault, how)
 }
 
 #define budget_left (starts || budget[0] || budget[1] || budget[2] || budget[3] || budget[4] || \
-                     budget[5] || budget[6] || budget[7] || budget[8])
+                     budget[5] || budget[6] || budget[7] || budget[8] || budget[9])
 
 /* Nothing more goes wrong, and nobody asks for anything more. */
 inline calm()
@@ -201,7 +208,7 @@ inline calm()
     d_step {
         starts = 0;
         budget[0] = 0; budget[1] = 0; budget[2] = 0; budget[3] = 0; budget[4] = 0;
-        budget[5] = 0; budget[6] = 0; budget[7] = 0; budget[8] = 0
+        budget[5] = 0; budget[6] = 0; budget[7] = 0; budget[8] = 0; budget[9] = 0
     }
 }
 
@@ -213,7 +220,7 @@ inline check_the_end()
     assert(epoch[0] == epoch[1] && path[0] == path[1]);
     assert(path[0] == TCP || (view[0] == GOOD && view[1] == GOOD));
     assert(reset[0] == reset[1]);
-    assert(!reset[0] || crashed || restored);
+    assert(!reset[0] || crashed || restored || bereft);
     assert(reset[0] || (delivered[1] == TOTAL(0) && delivered[0] == TOTAL(1)));
     assert(reset[0] || (acked[0] == TOTAL(0) && acked[1] == TOTAL(1)))
 }

@@ -11,6 +11,8 @@
 
 #define NOBODYS_THREAD 0x3fffffffu /* the kernel counts threads up to 0x400000 */
 
+#define KEPT_SAMPLES 200
+
 /* One end of a ring in a program's hands. */
 struct hold {
     struct direct ends;
@@ -87,6 +89,23 @@ static void ask_for_end(int stream, int which)
         return;
     if (direct_give(link, own, direction == TO_PEER ? DIRECT_TX : DIRECT_RX) == 0)
         map_hold(&holds[stream][which][direction], link, own);
+}
+
+/* What an agent keeps to send again must be what its program wrote, however it came by it. */
+static void check_kept(int side)
+{
+    for (int i = 0; i < 2 * STREAMS; i++) {
+        struct stream *own = programs[i / 2][i % 2].side == side ? served(i / 2, i % 2) : NULL;
+        uint32_t length = own ? fifo_length(&own->tx.fifo) : 0;
+        struct iovec piece[2];
+
+        for (int sample = 0; length && sample < KEPT_SAMPLES; sample++) {
+            uint64_t offset = own->tx.fifo.start + pick(length);
+
+            fifo_pieces(&own->tx.fifo, offset, 1, piece);
+            CHECK(*(uint8_t *)piece[0].iov_base == byte_at(i / 2, i % 2, offset));
+        }
+    }
 }
 
 /* ---- using ---- */

@@ -73,7 +73,9 @@ static void hand_over(int which)
         return;
     if (link->handover.path == WIRE_PATH_TCP && pick(2))
         meet();
+    check_kept(which);
     link_hand_over(link, pick(4) ? 1 - link->handover.path : pick(2), 60000);
+    check_kept(which);
 }
 
 static void hand_over_both(int which)

@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
-FAULTS = ("BREAK", "REPEAT", "EXPIRE", "CRASH", "ZEROS", "OTHER", "STALE", "MOVE", "RESTORE")
+FAULTS = (
+    *("BREAK", "REPEAT", "EXPIRE", "CRASH", "ZEROS", "OTHER", "STALE", "MOVE", "RESTORE"),
+    "DIRECT",
+)
 
 Settings = Mapping[str, int]
 
@@ -78,6 +81,7 @@ MUTANTS = (
     mutant("EPOCH_IGNORED", NO_RESET, PATH_SHM=1, STARTS=1, BREAK=1),
     mutant("BOTH_YIELD", HONEST, PATH_SHM=1, STARTS=2),
     mutant("NUMBER_IGNORED", HONEST, PATH_SHM=1, STARTS=1, REPEAT=1),
+    mutant("DIRECT_KEPT", WRONG_BYTE, PATH_SHM=1, STARTS=1, DIRECT=1),
     mutant("ABORT_UNANSWERED", ENDS, PATH_SHM=1, STARTS=1, EXPIRE=1),
     mutant("HOLE", ARRIVES, PATH_SHM=1, STARTS=1, BREAK=1),
     mutant("EARLY_ATTACH", WRONG_BYTE, PATH_SHM=0, STARTS=2, EXPIRE=1),

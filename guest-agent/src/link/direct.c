@@ -211,7 +211,8 @@ static const char *take_tx(const struct link *link, struct stream *stream)
     }
     if (looked == RING_VIOLATION || index < tx->sent || index - tx->ring.consumed > tx->fifo.size)
         return "its program's bytes in the ring cannot be had any more";
-    copy_from_ring(tx, tx->ring.consumed, index);
+    /* What the agent itself had sent need not be in the ring: it may have gone by tcp. */
+    copy_from_ring(tx, tx->ring.consumed > tx->sent ? tx->ring.consumed : tx->sent, index);
     if (index != tx->ring.consumed && !view_trusted(&link->view))
         return "the region has vanished with bytes of its program";
     tx->fifo.start = tx->ring.consumed;
