@@ -85,15 +85,19 @@ def hand_over_often(pair: Pair, times: int) -> dict[str, list[float]]:
     return took
 
 
+def link_directly(pair: Pair) -> None:
+    """Link the agents with nothing between them."""
+    where = {"address": "127.0.0.1", "key": Pair.KEY}
+    pair.g1.call("link.add", peer="g2", peer_id=4, port=1, **where)
+    pair.g2.call("link.add", peer="g1", peer_id=3, port=pair.g1.port, **where)
+    wait_until(lambda: pair.g1.link()["state"] == "up", "the link is up")
+
+
 def run(pair: Pair, seconds: float, count: int) -> None:
     """Print all figures."""
     for processor, agent in enumerate((pair.g1, pair.g2)):
         os.sched_setaffinity(agent.process.pid, {processor})
-    pair.g1.call("link.add", peer="g2", peer_id=4, address="127.0.0.1", port=1, key=Pair.KEY)
-    pair.g2.call(
-        "link.add", peer="g1", peer_id=3, address="127.0.0.1", port=pair.g1.port, key=Pair.KEY
-    )
-    wait_until(lambda: pair.g1.link()["state"] == "up", "the link is up")
+    link_directly(pair)
     programs = []
     try:
         for index, (client, server) in enumerate(open_streams(pair, count)):

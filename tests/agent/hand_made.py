@@ -24,6 +24,12 @@ WINDOW = 262144
 BY_TCP = OPENING.pack(WINDOW, 0, 0, 0, 0, 0)  # OPEN, with no slot; the name follows
 
 
+def proof(mine: bytes, theirs: bytes) -> bytes:
+    """The code by which a side shows that it knows the key, to the other side's challenge."""
+    text = b"domsock link 1\0" + mine + theirs
+    return hmac.new(bytes.fromhex(Pair.KEY), text, hashlib.sha512).digest()[:32]
+
+
 class Peer:
     """A hand-made peer g2 that can speak the protocol, or not."""
 
@@ -62,14 +68,22 @@ class Peer:
             data += more
         return data
 
-    def prove_itself(self) -> None:
-        mine = HELLO.pack(VERSION, VERSION, 1, 4, self._to, self.incarnation, bytes(32), self._name)
+    def hello(self, version: int = VERSION, peer_id: int = 4) -> bytes:
+        """What this peer says of itself."""
+        ids = (1, peer_id, self._to, self.incarnation)
+        return HELLO.pack(version, version, *ids, bytes(32), self._name)
+
+    def say_hello(self, mine: bytes) -> bytes:
+        """Say it, and return what the agent says of itself."""
         self.send(HELLO_TYPE, mine)
         kind, theirs = self.receive()
         assert kind == HELLO_TYPE
-        text = b"domsock link 1\0" + mine + theirs
-        mac = hmac.new(bytes.fromhex(Pair.KEY), text, hashlib.sha512).digest()[:32]
-        self.send(AUTH, mac)
+        return theirs
+
+    def prove_itself(self) -> None:
+        """Up to where both sides have said RESYNC, or may."""
+        mine = self.hello()
+        self.send(AUTH, proof(mine, self.say_hello(mine)))
         assert self.receive()[0] == AUTH
         assert self.receive()[0] == RESYNC
 

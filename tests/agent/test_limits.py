@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import resource
@@ -9,8 +10,9 @@ import shutil
 import signal
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from agents import Agent, Pair, Refused, wait_until
@@ -284,3 +286,36 @@ def test_called_by_the_peer_while_dialling_it(folder: Path) -> None:
     for end in (busy, *fillers, *accepted):
         end.close()
     assert agent.stop() == 0
+
+
+def fill(end: socket.socket) -> None:
+    """Write until nothing more is taken for now."""
+    end.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            end.send(bytes(65536))
+
+
+@pytest.mark.parametrize("path", ["tcp", "shm"])
+def test_what_a_link_holds_unacknowledged_is_bounded(pair: Pair, path: str) -> None:
+    """By the sum of its windows, which is 8 MiB at most; streams beyond it get small ones."""
+    if path == "shm":
+        pair.attach(pair.make_region())
+        pair.hand_over("shm")
+    server = Server(pair.g1.run_dir, "deaf")
+    ends = []
+    for _ in range(100):
+        client = connect(pair.g2.run_dir / "g1" / "deaf")
+        ends.append((client, server.accept()))
+    streams = wait_until(lambda: full_windows(pair.g2, ends), "the windows are full")
+    assert sum(stream["ring_bytes"] for stream in streams) <= 8 << 20
+    assert {4096, 262144} <= {stream["ring_bytes"] for stream in streams}
+
+
+def full_windows(agent: Agent, ends: Sequence[tuple[socket.socket, ...]]) -> list[dict[str, Any]]:
+    """The agent's streams, once none of them may send more; else nothing."""
+    for client, *_ in ends:
+        fill(client)
+    streams = agent.streams()
+    full = all(stream["sent"] - stream["acked"] == stream["ring_bytes"] for stream in streams)
+    return streams if full else []
