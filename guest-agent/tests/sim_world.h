@@ -46,6 +46,19 @@ static uint64_t sim_clock(void)
 
 /* ---- what the links need ---- */
 
+/* What the server had of a stream that was reset before its opener heard that it was open: the
+ * opener asks again, and nothing of the first attempt has reached it. */
+static void forget_server(int stream)
+{
+    struct program *server = &programs[stream][1];
+
+    if (server->fd < 0)
+        return;
+    CHECK(excused[stream] && programs[stream][0].read == 0);
+    close(server->fd);
+    *server = (struct program){.fd = -1, .side = server->side};
+}
+
 /* The name of a stream is its index here. */
 static int sim_connect(void *user, const struct stream *stream)
 {
@@ -56,7 +69,7 @@ static int sim_connect(void *user, const struct stream *stream)
     if (pick(4) == 0)
         return -EAGAIN; /* the server's backlog is full for a while */
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
-    CHECK(server->fd < 0);
+    forget_server(atoi(name));
     server->fd = pair[1];
     accepted++;
     return pair[0];
