@@ -69,7 +69,7 @@ static int sim_connect(void *user, const struct stream *stream)
     if (pick(4) == 0)
         return -EAGAIN; /* the server's backlog is full for a while */
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
-    forget_server(atoi(name));
+    forget_server(atoi(stream->name));
     server->fd = pair[1];
     accepted++;
     return pair[0];

@@ -152,6 +152,7 @@ static void opening(const json_t *fields)
     CHECK(open.window == number(fields, "window"));
     CHECK(open.port == number(fields, "port"));
     CHECK(open.caller_port == number(fields, "caller_port"));
+    CHECK(open.caller_user == number(fields, "caller_user"));
     CHECK(open.ring[0] == (uint64_t)json_integer_value(json_array_get(ring, 0)));
     CHECK(open.ring[1] == (uint64_t)json_integer_value(json_array_get(ring, 1)));
 }

@@ -202,6 +202,13 @@ static void make_slot(const struct link *link, struct message *message)
     put(message, &slot, sizeof(slot));
 }
 
+/* Their offset is a heartbeat: 0 says nothing. */
+static bool speaks_of_the_region(uint8_t type)
+{
+    return type == WIRE_KICK || type == WIRE_OPEN || type == WIRE_OPENED || type == WIRE_PREPARE ||
+           type == WIRE_PREPARED || type == WIRE_FENCE;
+}
+
 /* As a peer would say it that has the same view of everything. */
 static void make(struct link *link, struct message *message)
 {
@@ -210,7 +217,8 @@ static void make(struct link *link, struct message *message)
     message->header.flags = pick(2) ? 0 : (uint8_t)pick(8);
     message->header.epoch = link->handover.epoch;
     message->header.stream = stream ? stream->id : pick(8);
-    message->header.offset = stream ? stream->rx.fifo.end : 0;
+    if (stream && !speaks_of_the_region(message->header.type))
+        message->header.offset = stream->rx.fifo.end;
     switch (message->header.type) {
     case WIRE_OPEN:
         make_open(link, message);

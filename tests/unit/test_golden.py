@@ -80,10 +80,10 @@ def _hello(data: bytes) -> dict[str, Any]:
 
 
 def _open(data: bytes) -> dict[str, Any]:
-    window, port, caller_port, _, ring0, ring1 = OPENING.unpack_from(data)
+    keys = ("window", "port", "caller_port", "caller_user")
+    *values, ring0, ring1 = OPENING.unpack_from(data)
     name = {"name": data[OPENING.size :].decode()} if len(data) > OPENING.size else {}
-    ring = [ring0, ring1]
-    return {"window": window, "port": port, "caller_port": caller_port, "ring": ring, **name}
+    return {**dict(zip(keys, values, strict=True)), "ring": [ring0, ring1], **name}
 
 
 def _prepare(data: bytes) -> dict[str, Any]:

@@ -90,7 +90,7 @@ struct wire_open {
     uint32_t port;        /* with WIRE_OPEN_PORT */
     uint32_t caller_port; /* the opener's; likewise */
     uint32_t caller_user; /* the id of the opener's user in its domain, plus one; 0: not said */
-    uint64_t ring[2]; /* [0] carries lower to higher domain id, [1] the other way */
+    uint64_t ring[2];     /* [0] carries lower to higher domain id, [1] the other way */
 };
 
 struct wire_slot {
