@@ -19,7 +19,7 @@ def without_grants(testbed: Testbed, makings: Makings) -> Testbed:
     with testbed.events.span("control.boot"):
         _end_guests(testbed)
         topology = testbed.record.topology.model_copy(update={"grants": ()})
-        record = testbed.record.model_copy(update={"topology": topology})
+        record = testbed.record.model_copy(update={"topology": topology, "grants": ()})
         record.write()
         made = find_parts(record, makings.image, testbed.events)
         emulators = ask_emulators(topology, makings.hosts)

@@ -117,10 +117,17 @@ def grants(rows: Iterable[Mapping[str, Any]]) -> Table:
         add(
             made,
             *("-".join(row["between"]), row["path"], amount(row["size"])),
-            *(row["region"] or "none: apart, on TCP", row["host"] or ""),
+            *(row["region"] or _without_region(row), row["host"] or ""),
             str(row["generation"]),
         )
     return made
+
+
+def _without_region(row: Mapping[str, Any]) -> str:
+    if row["path"] == "none":
+        return "none: no link"
+    why = "revoked" if row["revoked"] else "released" if row["released"] else "apart"
+    return f"none: {why}, on TCP"
 
 
 def summary(console: Console, result: Summary, folder: str) -> None:

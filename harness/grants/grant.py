@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,8 +15,8 @@ from harness.grants.member import Member
 from harness.grants.region import Region
 from harness.hosts.base import Host
 from harness.model import naming
+from harness.model.grant_table import Granted
 from harness.model.result import Handover, Path
-from harness.model.topology import GrantSpec
 
 PLUG_SECONDS = 30.0
 HANDOVER_SECONDS = 10.0
@@ -38,22 +37,23 @@ class Grant:
     """The relation of two guests.
 
     Its link always exists, over the guest network of index `network`; its region exists only
-    while both are on one host. `region` is the one that may be plugged in either of them: while
+    while both are on one host, and only if the grant `shares`: not when it was revoked, nor when
+    one of them is released. `region` is the one that may be plugged in either of them: while
     there is one, no file is destroyed.
     """
 
     def __init__(
         self,
-        spec: GrantSpec,
+        row: Granted,
         members: tuple[Member, Member],
         testbed: str,
         events: EventLog,
         network: int = 0,
     ) -> None:
         low, high = sorted(members, key=lambda member: member.domain_id)
-        self.spec, self.testbed, self.events, self.network = spec, testbed, events, network
+        self.row, self.testbed, self.events, self.network = row, testbed, events, network
         self.low, self.high = low, high
-        self.key = secrets.token_hex(32)
+        self.shares = row.shares
         self.generation = 0
         self.region: Region | None = None
         self._files: dict[Region, Host] = {}  # every region that has a file, or may have one
@@ -67,6 +67,11 @@ class Grant:
     def together(self) -> bool:
         """Whether both members are on one host now."""
         return self.low.place.host.name == self.high.place.host.name
+
+    @property
+    def should_share(self) -> bool:
+        """Whether a region is due to them now."""
+        return self.shares and self.together
 
     def has_member_on(self, host: Host) -> bool:
         """Whether one of them lives there."""
@@ -87,20 +92,22 @@ class Grant:
 
     def alias_for(self, member: Member) -> str:
         """The device's alias in that member: it names the peer."""
-        return f"ua-domsock-{self._peer(member).name}"
+        return naming.region_alias(self._peer(member).name)
 
     def _peer(self, member: Member) -> Member:
         return self.high if member is self.low else self.low
 
-    def recover(self) -> None:
-        """Learn from the hosts which regions there are; after a restart of the harness.
+    def recover(self, elsewhere: Iterable[Host] = ()) -> None:
+        """Learn from the members' hosts, and those `elsewhere`, which regions there are; after a
+        restart of the harness.
 
         Those that a command which was killed half way left behind are taken away by `tidy`, or
         when the grant parts or shares.
         """
         members = (self.low, self.high)
         plugged = {member.regions().get(self.alias_for(member)) for member in members}
-        for host in {member.place.host.name: member.place.host for member in members}.values():
+        hosts = [*elsewhere, *(member.place.host for member in members)]
+        for host in {host.name: host for host in hosts}.values():
             for region in Region.recorded(host, self.testbed, (self.low.name, self.high.name)):
                 self._files[region] = host
                 self.generation = max(self.generation, region.generation)
@@ -109,9 +116,22 @@ class Grant:
 
     def introduce(self) -> None:
         """Tell both agents of each other, and wait until their link is up."""
-        self._both(self._add_link)
+        self.tell()
         for member in (self.low, self.high):
             self._await_link(member)
+
+    def tell(self) -> None:
+        """Both agents know of each other afterwards; one that knew already goes on as it was."""
+        self._both(self._add_link)
+
+    def forget(self) -> None:
+        """The agents know each other no more: open streams end at both ends. What is plugged has
+        to be taken away before (`part`).
+        """
+        self._both(self._remove_link)
+
+    def _remove_link(self, member: Member) -> None:
+        remove_link(member, self._peer(member).name)
 
     def _add_link(self, member: Member) -> None:
         peer = self._peer(member)
@@ -121,7 +141,7 @@ class Grant:
             peer_id=peer.domain_id,
             address=naming.guest_address(peer.domain_id, self.network),
             port=naming.AGENT_PORT,
-            key=self.key,
+            key=self.row.key,
         )
 
     def link_of(self, member: Member) -> Link:
@@ -165,7 +185,7 @@ class Grant:
         self.generation = self._next_generation(host)
         ids = (self.low.domain_id, self.high.domain_id)
         pair = (self.low.name, self.high.name)
-        region = Region.fresh(self.testbed, pair, ids, self.spec.size, self.generation)
+        region = Region.fresh(self.testbed, pair, ids, self.row.spec.size, self.generation)
         self._files[region] = host
         region.create(host)
         return region
@@ -310,3 +330,12 @@ class Grant:
         with ThreadPoolExecutor(2) as pool:
             for future in [pool.submit(action, member) for member in (self.low, self.high)]:
                 future.result()
+
+
+def remove_link(member: Member, peer: str) -> None:
+    """That member's agent forgets the peer, and its streams with it end; it may have none."""
+    try:
+        member.agent.call("link.remove", peer=peer, policy="reset")
+    except AgentRefused as refusal:
+        if refusal.code != "no-link":
+            raise

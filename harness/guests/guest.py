@@ -115,6 +115,11 @@ class Guest:
         return _plain(host.run(["cat", definition.console_log(self.name)], check=False).stdout)
 
     @property
+    def stay(self) -> str:
+        """This stay of it on its host: after a move, a start or a restore it is another one."""
+        return f"{self.place.name}/{self.domain.number}"
+
+    @property
     def agent(self) -> AgentClient:
         """The control channel of its agent, opened where the guest is now when it is used."""
         if self._agent is None:

@@ -207,7 +207,7 @@ class _Journey:
             if len(movers := [move for move in self.moves if grant in move.grants]) > 1:
                 continue
             there = movers[0].destination.host
-            if grant.has_member_on(there):
+            if grant.shares and grant.has_member_on(there):
                 try:
                     self._prepared[grant.name] = grant.prepare(there)
                 except TestbedError as error:  # `share` tries again
@@ -234,7 +234,7 @@ class _Journey:
         the others from sharing.
         """
         for grant in self.grants:
-            if grant.together and not grant.on_shm:
+            if grant.should_share and not grant.on_shm:
                 try:
                     met = grant.share(self._prepared.get(grant.name))
                 except TestbedError as error:

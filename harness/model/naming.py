@@ -16,6 +16,7 @@ GUEST_MTU = 1450  # 1500 less the 50 bytes of VXLAN
 AGENT_PORT = 7777
 CTL_CHANNEL = "domsock.ctl"
 REGION_PREFIX = "domsock"
+REGION_ALIAS = "ua-domsock-"
 DISKS = "/var/lib/domsock/disks"  # on every host: disks of the guests that run there
 SHARED_DISKS = "/var/lib/domsock/shared"  # the same folder on every host
 
@@ -56,6 +57,16 @@ def region_name(testbed_id: str, pair: tuple[str, str], generation: int) -> str:
     """The region's file name in /dev/shm: testbed, pair and generation, so its owner is known."""
     first, second = sorted(pair)
     return f"{REGION_PREFIX}.{testbed_id}.{first}.{second}.{generation}"
+
+
+def region_alias(peer: str) -> str:
+    """The alias of the device by which a guest shares memory with that peer."""
+    return f"{REGION_ALIAS}{peer}"
+
+
+def parse_region_alias(alias: str) -> str | None:
+    """The inverse of `region_alias`; None when the device is not one of ours."""
+    return alias.removeprefix(REGION_ALIAS) if alias.startswith(REGION_ALIAS) else None
 
 
 def parse_region_name(name: str) -> tuple[str, tuple[str, str], int] | None:

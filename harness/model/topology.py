@@ -31,6 +31,9 @@ File = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1
 CpuModel = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
 
+Policy = Literal["fallback", "reset"]
+
+
 class Part(BaseModel):
     """A part of a topology: frozen, and every key is known."""
 
@@ -156,6 +159,9 @@ class GrantSpec(Part):
 
     size: RegionSize = 32 * MIB
     """The region's size: a power of two between 1 MiB and 1 GiB."""
+
+    policy: Policy = "fallback"
+    """What becomes of open streams when it is revoked: `fallback` (on by TCP) or `reset`."""
 
     @model_validator(mode="after")
     def _sound(self) -> GrantSpec:

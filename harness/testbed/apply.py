@@ -76,7 +76,7 @@ def apply(
     for grant in testbed.grants:
         with events.span("link", grant=grant.name):
             grant.introduce()
-        if grant.together:
+        if grant.should_share:
             grant.share()
     record.model_copy(update={"state": "up"}).write()
     return testbed

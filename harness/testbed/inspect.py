@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.agent.answers import OpenStreams
+from harness.agent.answers import Link, OpenStreams
+from harness.errors import TestbedError
 from harness.grants.grant import Grant
+from harness.model.grant_table import Granted
 from harness.testbed.testbed import Testbed
 
 
@@ -42,6 +44,7 @@ def guests(testbed: Testbed) -> list[dict[str, Any]]:
                 "addresses": list(addresses),
                 "host": guest.place.name if guest else "",
                 "state": _state(testbed, name),
+                "released": testbed.released(name),
                 "regions": guest.regions() if guest else {},
             }
         )
@@ -56,21 +59,43 @@ def _state(testbed: Testbed, name: str) -> str:
 
 
 def grants(testbed: Testbed) -> list[dict[str, Any]]:
-    """Each grant: who, how much, where, and the path its link takes now."""
-    return [_grant(grant) for grant in testbed.grants]
+    """Each row of the table: who, how much, since when, where, and the path its link takes now."""
+    return [
+        {**_row(row), **_at_work(testbed.grant_between(row.pair))} for row in testbed.record.grants
+    ]
 
 
-def _grant(grant: Grant) -> dict[str, Any]:
-    link = grant.link_of(grant.low)
+def _row(row: Granted) -> dict[str, Any]:
     return {
-        "between": [grant.low.name, grant.high.name],
-        "size": grant.spec.size,
+        "between": list(row.pair),
+        "size": row.spec.size,
+        "policy": row.spec.policy,
+        "since": row.since,
+        "revoked": not row.shares,
+    }
+
+
+def _at_work(grant: Grant | None) -> dict[str, Any]:
+    """What it does now; nothing while one of its guests runs nowhere."""
+    link, region = (_link(grant), grant.region) if grant else (Link(peer=""), None)
+    return {
+        "released": bool(grant and grant.row.shares and not grant.shares),
         "path": link.path,
         "epoch": link.epoch,
-        "region": grant.region.name if grant.region else None,
-        "generation": grant.generation,
-        "host": grant.low.place.host.name if grant.region else None,
+        "region": region.name if region else None,
+        "generation": grant.generation if grant else 0,
+        "host": grant.low.place.host.name if grant and region else None,
     }
+
+
+def _link(grant: Grant) -> Link:
+    """As one of its ends sees it: one that is suspended says nothing."""
+    for member in (grant.low, grant.high):
+        try:
+            return grant.link_of(member)
+        except TestbedError:
+            continue
+    return Link(peer="")
 
 
 def streams(testbed: Testbed) -> list[dict[str, Any]]:
@@ -78,5 +103,6 @@ def streams(testbed: Testbed) -> list[dict[str, Any]]:
     return [
         {"guest": guest.name, **stream.model_dump()}
         for guest in testbed.guests.values()
+        if guest.domain.running()
         for stream in guest.agent.ask(OpenStreams, "streams").streams
     ]

@@ -17,8 +17,9 @@ from pydantic import BaseModel, ConfigDict
 from harness import clock, config
 from harness.errors import UsageError
 from harness.model import naming
+from harness.model.grant_table import Granted, Table
 from harness.model.inventory import Inventory
-from harness.model.topology import Topology
+from harness.model.topology import GrantSpec, Topology
 
 FILE = "testbed.json"
 NEW_FILE = FILE + ".new"
@@ -30,6 +31,8 @@ class TestbedRecord(BaseModel):
 
     `common_cpu` is what unlike hosts have in common, as XML; empty: each gives what it has.
     `machines` are the real machines that are its hosts; None: they are the namespaces of a lab.
+    `grants` begins as the topology has it, and is what counts from then on. `released` are the
+    guests that somebody moves by hand, each with the stay (`Guest.stay`) that this is about.
     """
 
     __test__ = False
@@ -45,6 +48,8 @@ class TestbedRecord(BaseModel):
     created: str
     machines: Inventory | None = None
     boot_ms: dict[str, float] = {}
+    grants: Table = ()
+    released: dict[str, str] = {}
 
     @classmethod
     def new(
@@ -58,6 +63,7 @@ class TestbedRecord(BaseModel):
             machines=machines,
             owner=os.getuid(),
             created=clock.utc().isoformat(timespec="seconds"),
+            grants=tuple(map(granted, topology.grants)),
         )
 
     @property
@@ -76,6 +82,12 @@ class TestbedRecord(BaseModel):
         temporary = self.folder / NEW_FILE
         temporary.write_text(self.model_dump_json(indent=2) + "\n")
         temporary.replace(self.folder / FILE)
+
+
+def granted(spec: GrantSpec) -> Granted:
+    """A fresh row of the table, with a key that nobody had before."""
+    since = clock.utc().isoformat(timespec="seconds")
+    return Granted(spec=spec, key=secrets.token_hex(32), since=since)
 
 
 def folder_of(name: str) -> Path:

@@ -11,9 +11,10 @@ from harness.guests.guest import Guest
 from harness.guests.place import Place
 from harness.hosts.base import Host
 from harness.migration.move import Move, together
+from harness.model.grant_table import Granted, Pair
 from harness.model.migration_mode import PRECOPY, MigrationMode
 from harness.model.result import Migration
-from harness.model.topology import GrantSpec, Topology
+from harness.model.topology import Topology
 from harness.testbed.record import TestbedRecord
 from harness.virt.domain import Domain
 from harness.virt.emulator import DEFAULT
@@ -33,22 +34,36 @@ class Testbed:
     ) -> None:
         self.record, self.places, self.guests, self.events = record, places, guests, events
         self.grants = [
-            self._grant(spec)
-            for spec in record.topology.grants
-            if spec.pair[0] in guests and spec.pair[1] in guests
+            self.grant_of(row) for row in record.grants if all(name in guests for name in row.pair)
         ]
 
-    def _grant(self, spec: GrantSpec) -> Grant:
-        topology, (one, other) = self.record.topology, spec.pair
-        common = topology.common_network(spec.pair)
+    def grant_of(self, row: Granted) -> Grant:
+        """The grant at work, of a row whose two guests run."""
+        topology, (one, other) = self.record.topology, row.pair
+        common = topology.common_network(row.pair)
         network = topology.network_index(common) if common else 0
         members = self.guests[one], self.guests[other]
-        return Grant(spec, members, self.record.testbed_id, self.events, network)
+        grant = Grant(row, members, self.record.testbed_id, self.events, network)
+        grant.shares = row.shares and not any(map(self.released, row.pair))
+        return grant
+
+    def grant_between(self, pair: Pair) -> Grant | None:
+        """The grant of two guests that run; None when they have none."""
+        return next((grant for grant in self.grants if grant.row.pair == pair), None)
+
+    def released(self, guest: str) -> bool:
+        """Whether somebody is to move it by hand: from this very stay, another one ends that."""
+        known = self.guests.get(guest)
+        return known is not None and self.record.released.get(guest) == known.stay
 
     @classmethod
     def connect(cls, record: TestbedRecord, hosts: Iterable[Host], events: EventLog) -> Testbed:
         """Find a testbed that runs: the hosts are asked where its guests are."""
-        places = reach(record.topology, hosts)
+        return cls.find(record, reach(record.topology, hosts), events)
+
+    @classmethod
+    def find(cls, record: TestbedRecord, places: dict[str, Place], events: EventLog) -> Testbed:
+        """The same with hosts that are connected already."""
         guests: dict[str, Guest] = {}
         for name in record.topology.guests:
             found = locate(places, name)
@@ -87,6 +102,10 @@ class Testbed:
         self, routes: Sequence[tuple[str, str]], *, mode: MigrationMode = PRECOPY
     ) -> list[Migration]:
         """Move several guests at once; `routes` are guests and their destinations."""
+        for name in (guest for guest, _ in routes if self.released(guest)):
+            raise UsageError(
+                f"{name} is released: somebody moves it by hand", fix=f"testbed manage {name}"
+            )
         return together(
             [
                 Move(self.guest(guest), self.place(to), self.grants, self.events, mode=mode)
@@ -94,10 +113,14 @@ class Testbed:
             ]
         )
 
-    def close(self) -> None:
-        """Let go of every connection; the testbed runs on."""
+    def drop_agents(self) -> None:
+        """Leave the agents' control channels to whoever comes next."""
         for guest in self.guests.values():
             guest.drop_agent()
+
+    def close(self) -> None:
+        """Let go of every connection; the testbed runs on."""
+        self.drop_agents()
         for place in self.places.values():
             place.close()
 

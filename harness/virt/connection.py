@@ -13,15 +13,16 @@ import libvirt_qemu
 
 from harness import clock
 from harness.errors import DeadlineExceeded, TestbedError
-from harness.virt import loop
+from harness.virt import lifecycle, loop
 
 KEEPALIVE_SECONDS, KEEPALIVE_COUNT = 5, 4
 QEMU_MIGRATION = "qemu-migration"
+KEPT_EVENTS = 1000  # nobody waits for one that lies further back
 
 
 @dataclass(frozen=True)
 class DomainEvent:
-    """Something libvirt said about a domain: kind is lifecycle, device-removed, job-completed…
+    """Something libvirt said about a domain: kind is started, device-removed, job-completed…
 
     `QEMU_MIGRATION` is QEMU's own word, its detail the state of the migration.
     """
@@ -31,16 +32,7 @@ class DomainEvent:
     detail: Any
 
 
-LIFECYCLE = {
-    libvirt.VIR_DOMAIN_EVENT_DEFINED: "defined",
-    libvirt.VIR_DOMAIN_EVENT_UNDEFINED: "undefined",
-    libvirt.VIR_DOMAIN_EVENT_STARTED: "started",
-    libvirt.VIR_DOMAIN_EVENT_SUSPENDED: "suspended",
-    libvirt.VIR_DOMAIN_EVENT_RESUMED: "resumed",
-    libvirt.VIR_DOMAIN_EVENT_STOPPED: "stopped",
-    libvirt.VIR_DOMAIN_EVENT_SHUTDOWN: "shutdown",
-    libvirt.VIR_DOMAIN_EVENT_CRASHED: "crashed",
-}
+Listener = Callable[[DomainEvent], None]
 
 
 class Connection:
@@ -53,6 +45,8 @@ class Connection:
             self.raw = libvirt.open(uri)
             self.raw.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_COUNT)
         self._events: list[DomainEvent] = []
+        self._dropped = 0  # events that came before those that are kept
+        self._told: list[Listener] = []
         self._arrived = threading.Condition()
         self._listeners = self._listen()
         self._qemu_listener = self._listen_to_qemu()
@@ -64,8 +58,8 @@ class Connection:
         return [
             register(
                 libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-                lambda _c, dom, event, *_: self._record(
-                    dom, LIFECYCLE.get(event, str(event)), None
+                lambda _c, dom, event, why, _o: self._record(
+                    dom, *lifecycle.event_words(event, why)
                 ),
             ),
             register(
@@ -85,14 +79,32 @@ class Connection:
         return int(libvirt_qemu.qemuMonitorEventRegister(self.raw, None, "MIGRATION", told, None))
 
     def _record(self, domain: Any, kind: str, detail: Any) -> None:
+        event = DomainEvent(domain.name(), kind, detail)
         with self._arrived:
-            self._events.append(DomainEvent(domain.name(), kind, detail))
+            self._events.append(event)
+            excess = max(0, len(self._events) - KEPT_EVENTS)
+            del self._events[:excess]
+            self._dropped += excess
             self._arrived.notify_all()
+        for listener in self._told:
+            listener(event)
+
+    def tell(self, listener: Listener) -> None:
+        """Call `listener` for every event from now on, in libvirt's thread: it must be quick."""
+        self._told.append(listener)
+
+    @property
+    def alive(self) -> bool:
+        """Whether libvirtd is still at the other end."""
+        try:
+            return bool(self.raw.isAlive())
+        except libvirt.libvirtError:
+            return False
 
     def mark(self) -> int:
         """A point in the stream of events, to wait from."""
         with self._arrived:
-            return len(self._events)
+            return self._dropped + len(self._events)
 
     def await_event(
         self, since: int, domain: str, kind: str, *, within: float, detail: Any = None
@@ -101,7 +113,7 @@ class Connection:
         deadline = clock.Deadline(within)
         with self._arrived:
             while True:
-                for event in self._events[since:]:
+                for event in self._events[max(0, since - self._dropped) :]:
                     right = detail is None or event.detail == detail
                     if (event.domain, event.kind) == (domain, kind) and right:
                         return event

@@ -12,11 +12,12 @@ import libvirt_qemu
 
 from harness import clock
 from harness.errors import DeadlineExceeded, TestbedError
-from harness.virt import xml
+from harness.virt import lifecycle, xml
 from harness.virt.channel import StreamTransport
 from harness.virt.connection import Connection, translated
 
 DETACH_ATTEMPT_SECONDS = 5.0
+NOTE_NAMESPACE = "urn:domsock:stay"
 
 
 class Domain:
@@ -60,6 +61,12 @@ class Domain:
         """Host and guest, for messages."""
         return f"{self.name} on {self.connection.where}"
 
+    @property
+    def number(self) -> int:
+        """libvirt's number of it on this host: another one for each time that it comes here."""
+        with self._doing("has no number"):
+            return int(self.raw.ID())
+
     def resume(self) -> None:
         """Let the virtual CPUs run."""
         with self._doing("cannot be resumed"):
@@ -69,6 +76,42 @@ class Domain:
         """Whether its virtual CPUs run now."""
         with self._doing("has no state"):
             return bool(self.raw.state()[0] == libvirt.VIR_DOMAIN_RUNNING)
+
+    def arrival(self) -> str:
+        """Why it runs: booted, migrated or restored; empty when that is not known any more."""
+        with self._doing("has no state"):
+            state, reason = self.raw.state()
+        runs = state == libvirt.VIR_DOMAIN_RUNNING
+        return lifecycle.ARRIVALS.get(reason, "") if runs else ""
+
+    def at_work(self) -> bool:
+        """Whether libvirt is doing something with it that takes its time, such as migrating it."""
+        with self._doing("does not tell its job"):
+            return bool(self.raw.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE)
+
+    def note(self) -> str:
+        """What `write_note` left with the domain; empty when nobody did."""
+        try:
+            kind = libvirt.VIR_DOMAIN_METADATA_ELEMENT
+            return xml.content(self.raw.metadata(kind, NOTE_NAMESPACE))
+        except libvirt.libvirtError as error:
+            if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN_METADATA:
+                return ""
+            raise TestbedError("has no metadata", where=self.where, why=str(error)) from error
+
+    def write_note(self, text: str) -> None:
+        """Leave a word with the domain itself: it goes along wherever the domain goes, also into
+        a file that it is saved to.
+        """
+        note = xml.text(xml.element("stay", text))
+        with self._doing("takes no note"):
+            self.raw.setMetadata(
+                libvirt.VIR_DOMAIN_METADATA_ELEMENT,
+                note,
+                "domsock",
+                NOTE_NAMESPACE,
+                libvirt.VIR_DOMAIN_AFFECT_LIVE,
+            )
 
     def memory(self) -> int:
         """Bytes of memory it may have."""

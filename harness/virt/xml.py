@@ -298,6 +298,11 @@ def text(root: Element) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
+def content(element_xml: str) -> str:
+    """The text that an element holds."""
+    return ET.fromstring(element_xml).text or ""
+
+
 def attached_regions(domain_xml: str) -> dict[str, str]:
     """The regions a domain has: alias → file name."""
     devices = ET.fromstring(domain_xml).iterfind("./devices/shmem")
@@ -347,6 +352,11 @@ def with_emulator(domain_xml: str, path: str) -> str:
     for emulator in root.iterfind("./devices/emulator"):
         emulator.text = path
     return text(root)
+
+
+def has_root_ports(domain_xml: str) -> bool:
+    """Whether its devices sit in root ports: a `q35`."""
+    return "pcie-root-port" in domain_xml
 
 
 def free_port(domain_xml: str) -> int | None:

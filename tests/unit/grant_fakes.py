@@ -10,8 +10,11 @@ from harness.errors import TestbedError
 from harness.events import EventLog
 from harness.grants.grant import Grant
 from harness.hosts.fake import FakeHost
+from harness.model.grant_table import Granted
 from harness.model.topology import GrantSpec
 from harness.run import Completed
+
+ROW = Granted(spec=GrantSpec(between=("g2", "g1")), key="5a" * 32, since="today")
 
 
 def willing_host() -> FakeHost:
@@ -34,6 +37,7 @@ class Member:
         self.devices: dict[str, str] = {}
         self.handlers: dict[str, Handler] = {
             "link.add": lambda _: {},
+            "link.remove": lambda r: self._note(f"forget {r['peer']}", {}),
             "links": lambda _: self._links(),
             "region.attach": lambda _: {},
             "region.detach": lambda _: {},
@@ -76,6 +80,4 @@ class Stage:
         self.host, path = willing_host(), {"path": "tcp"}
         self.low = Member("g1", 3, self.host, self.log, path)
         self.high = Member("g2", 4, self.host, self.log, path)
-        self.grant = Grant(
-            GrantSpec(between=("g2", "g1")), (self.high, self.low), "t-1", EventLog()
-        )
+        self.grant = Grant(ROW, (self.high, self.low), "t-1", EventLog())

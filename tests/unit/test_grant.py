@@ -13,9 +13,8 @@ from harness.errors import TestbedError
 from harness.events import EventLog
 from harness.grants import grant as module
 from harness.grants.grant import Grant
-from harness.model.topology import GrantSpec
 from harness.run import Completed
-from tests.unit.grant_fakes import Stage
+from tests.unit.grant_fakes import ROW, Stage
 
 
 def refuse(_: dict[str, Any]) -> dict[str, Any]:
@@ -30,7 +29,7 @@ def test_both_agents_learn_of_each_other_with_one_key() -> None:
         for member in (stage.low, stage.high)
     )
     assert (low["peer"], low["peer_id"], low["address"]) == ("g2", 4, "10.99.0.4")
-    assert low["key"] == high["key"] and len(bytes.fromhex(low["key"])) == 32
+    assert low["key"] == high["key"] == ROW.key
 
 
 def test_sharing_plugs_both_and_then_hands_over() -> None:
@@ -227,6 +226,6 @@ def test_another_process_finds_what_is_shared() -> None:
         return Completed(tuple(argv), 0, record, "")
 
     stage.host._answer = answer
-    other = Grant(GrantSpec(between=("g1", "g2")), (stage.low, stage.high), "t-1", EventLog())
+    other = Grant(ROW, (stage.low, stage.high), "t-1", EventLog())
     other.recover()
     assert (other.region, other.generation, other.on_shm) == (region, region.generation, True)

@@ -53,6 +53,7 @@ class FakeGrant:
         self.low, self.high, self.name = guest, object(), name
         self.peer_host, self.steps = peer_host, steps
         self.on_shm = self.plugged = peer_host == "h1"
+        self.shares = True
         self.part_fails = self.share_fails = self.prepare_fails = False
         self.files: list[str] = []
         self.prepared: str | None = None
@@ -60,6 +61,10 @@ class FakeGrant:
     @property
     def together(self) -> bool:
         return bool(self.low.place.name == self.peer_host)
+
+    @property
+    def should_share(self) -> bool:
+        return self.shares and self.together
 
     def has_member_on(self, host: str) -> bool:
         return host == self.peer_host

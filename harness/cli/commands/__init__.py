@@ -8,7 +8,18 @@ from __future__ import annotations
 
 import typer
 
-from harness.cli.commands import guest, image, job, life, look, machines, report, topology
+from harness.cli.commands import (
+    grants,
+    guest,
+    image,
+    job,
+    life,
+    look,
+    machines,
+    report,
+    topology,
+    watch,
+)
 from harness.cli.commands.everywhere import complete
 
 app = typer.Typer(
@@ -18,5 +29,5 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (job, life, topology, look, guest, machines, image, report):
+for group in (job, life, topology, look, guest, grants, machines, image, report):
     app.add_typer(complete(group.app))

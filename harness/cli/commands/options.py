@@ -50,6 +50,16 @@ class Again(StrEnum):
     ALWAYS = "always"
 
 
+def region_size(text: object) -> int:
+    """Bytes that a region can have, from what a user typed, or from a default."""
+    from harness.model import sizes
+
+    try:
+        return sizes.region_size(size(text))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 class Component(StrEnum):
     """What can be under test."""
 
