@@ -39,12 +39,15 @@ def _any(_name: str, _fields: dict[str, Any]) -> bool:
 class EventLog:
     """Collects events, writes them to a file when given one, tells its subscribers.
 
-    Only what is `wanted` is kept: a long run has more to say than anybody will read.
+    Only what is `wanted` is kept: a long run has more to say than anybody will read. Who never
+    ends does not `keep` events at all; they go to the file and to subscribers only.
     Events come from several threads; order and file are guarded by one lock.
     """
 
-    def __init__(self, path: Path | None = None, *, wanted: Filter = _any) -> None:
-        self._wanted = wanted
+    def __init__(
+        self, path: Path | None = None, *, wanted: Filter = _any, keep: bool = True
+    ) -> None:
+        self._wanted, self._keep = wanted, keep
         self._lock = threading.RLock()
         self._subscribers: list[Subscriber] = []
         self.events: list[Event] = []
@@ -64,7 +67,8 @@ class EventLog:
             event = Event(name, clock.now(), clock.utc().isoformat(timespec="milliseconds"), fields)
             if not self._wanted(name, fields):
                 return event
-            self.events.append(event)
+            if self._keep:
+                self.events.append(event)
             if self._file and not self._file.closed:
                 self._file.write(event.as_json() + "\n")
                 self._file.flush()

@@ -63,13 +63,16 @@ def enter(name: str) -> None:
     os.execvp(argv[0], argv)
 
 
-def run_inside(lab: Lab, arguments: list[str]) -> int:
+def run_inside(lab: Lab, arguments: list[str], *, bound: bool = False) -> int:
     """Run a testbed command inside `lab`, on our terminal, to its end. Gives its exit code.
 
-    An interrupt is passed on once, and the command is given 15 s to collect its evidence.
+    An interrupt is passed on once, and the command is given 15 s to collect its evidence. One
+    that is `bound` to us ends also when we are killed.
     Raises TestbedError for a code that no testbed command has: something else ended it.
     """
-    child = run.spawn(lab.enter_argv(_testbed(arguments), waits=True), env=_env_inside())
+    tie = ["setpriv", "--pdeathsig", "KILL"] if bound else []
+    entering = lab.enter_argv(_testbed(arguments), waits=True)
+    child = run.spawn([*tie, *entering], env=_env_inside())
     deadline.postpone(INTERRUPT_SECONDS)  # it has our deadline, and says what it was doing
     try:
         return _known(child.wait())

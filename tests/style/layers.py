@@ -13,7 +13,7 @@ PYTHON_LAYERS = (
     ("cli", "pytest_plugin"),
     ("demo",),
     ("campaign", "report"),
-    ("traffic", "evidence"),
+    ("traffic", "evidence", "watch"),
     ("testbed",),
     ("migration",),
     ("guests", "grants"),

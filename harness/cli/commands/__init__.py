@@ -29,5 +29,5 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (job, life, topology, look, guest, grants, machines, image, report):
+for group in (job, life, topology, look, guest, grants, watch, machines, image, report):
     app.add_typer(complete(group.app))
