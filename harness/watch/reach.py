@@ -44,6 +44,7 @@ class Reach:
             if not place.connection.alive:
                 del self._places[name]
                 place.connection.close()
+                self._retry[name] = clock.Deadline(0.0)  # at once, and it is told already
                 self._events.emit("host.lost", host=name)
         for name in self._hosts.keys() - self._places.keys():
             if name not in self._retry or self._retry[name].expired:

@@ -149,6 +149,23 @@ def test_migrate_there_and_back(lasting: User) -> None:
     assert together["path"] == "shm" and together["generation"] > 1
 
 
+def test_a_grant_is_taken_back_and_given_again(lasting: User) -> None:
+    lasting.ok("revoke", "g1", "g2")
+    [revoked] = lasting.json("grants")
+    assert (revoked["path"], revoked["region"], revoked["revoked"]) == ("tcp", None, True)
+    for arguments, said in (
+        (["revoke", "g1", "g2"], "is revoked already"),
+        (["grant", "g1", "g9"], "there is no guest 'g9'"),
+        (["grant", "g1", "g1"], "not g1 with itself"),
+        (["grant", "g1", "g2", "--size", "5 MiB"], "not a power of two"),
+    ):
+        done = lasting.run(*arguments)
+        assert done.returncode == 2 and said in " ".join(done.stderr.replace("│", "").split())
+    assert "they share memory" in lasting.ok("grant", "g1", "g2", "--size", "4 MiB")
+    [granted] = lasting.json("grants")
+    assert (granted["path"], granted["size"], granted["revoked"]) == ("shm", 4 << 20, False)
+
+
 def test_gc_leaves_a_running_testbed_alone(lasting: User) -> None:
     assert "left alone lab: it is up" in lasting.ok("gc")
     assert lasting.json("inspect", "lab")["guests"][0]["state"] == "running"
