@@ -104,3 +104,19 @@ def test_what_a_guest_says_is_no_markup() -> None:
 def test_what_a_guest_says_does_not_steer_the_terminal() -> None:
     assert "\x1b" not in drawn(show.open_streams([{**OPEN, "name": "\x1b[2J\x07"}]))
     assert printable("a\nb\x1b\u202ec") == "a\nb\\x1b\\u202ec"
+
+
+@pytest.mark.parametrize(
+    ("path", "revoked", "released", "said"),
+    [
+        ("tcp", False, False, "none: apart, on TCP"),
+        ("tcp", True, False, "none: revoked, on TCP"),
+        ("tcp", False, True, "none: released, on TCP"),
+        ("none", True, False, "none: no link"),
+    ],
+)
+def test_a_grant_without_a_region_says_why(
+    path: str, revoked: bool, released: bool, said: str
+) -> None:
+    row = {**GRANT, "path": path, "region": None, "revoked": revoked, "released": released}
+    assert said in drawn(show.grants([row]))
