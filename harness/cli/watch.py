@@ -31,7 +31,7 @@ STATES = {
     "paused": "is suspended on {host}",
     "silent": "runs on {host}, but its agent does not answer",
     "gone": "runs on no host",
-    "unknown": "cannot be found: a host does not answer",
+    "unknown": "cannot be looked at now",
 }
 STEPS = {
     "note": "look after {0} from here on",
@@ -130,6 +130,8 @@ def sentence_of(event: Event) -> str:
         return f"{fields['host']}: {fields['guest']} {fields['what']}{why}"
     if event.name == "guest":
         return f"{fields['guest']} {STATES[str(fields['state'])].format_map(fields)}"
+    if event.name == "path" and fields["path"] == "none":
+        return f"{fields['grant']} has no link any more"
     if event.name.startswith("act."):
         return _act(event.name.removeprefix("act."), fields)
     if event.name in SENTENCES:

@@ -85,9 +85,17 @@ class Domain:
         return lifecycle.ARRIVALS.get(reason, "") if runs else ""
 
     def at_work(self) -> bool:
-        """Whether libvirt is doing something with it that takes its time, such as migrating it."""
-        with self._doing("does not tell its job"):
+        """Whether libvirt is doing something with it that takes its time, such as migrating it;
+        also where it arrives, of which libvirt says no more than that it cannot say.
+        """
+        try:
             return bool(self.raw.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() == libvirt.VIR_ERR_OPERATION_UNSUPPORTED:
+                return True
+            raise TestbedError(
+                f"{self.name} does not tell its job", where=self.where, why=str(error)
+            ) from error
 
     def note(self) -> str:
         """What `write_note` left with the domain; empty when nobody did."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 from harness.events import EventLog
+from harness.model.grant_table import Pair
 from harness.watch.decide import Action
 from harness.watch.world import World
 
@@ -34,18 +36,19 @@ class News:
                 self._events.emit("guest", guest=name, state=guest.state, host=guest.host)
 
     def _tell_paths(self, world: World) -> None:
-        for pair, path in paths(world).items():
-            if self._paths.get(pair) != path:
-                self._paths[pair] = path
-                self._events.emit("path", grant=pair, path=path)
+        for pair in combinations(sorted(world.guests), 2):
+            name, path = "-".join(pair), path_of(world, pair)
+            if path is not None and path != self._paths.get(name, "none"):
+                self._paths[name] = path
+                self._events.emit("path", grant=name, path=path)
 
 
-def paths(world: World) -> dict[str, str]:
-    """The path of each link both of whose ends say the same, and are up."""
-    found: dict[str, str] = {}
-    for name, guest in world.guests.items():
-        for peer, link in guest.links.items():
-            other = world.guests[peer].links.get(name) if peer in world.guests else None
-            if name < peer and other is not None and link.up and other == link:
-                found[f"{name}-{peer}"] = link.path
-    return found
+def path_of(world: World, pair: Pair) -> str | None:
+    """The path of a link as both its ends say; "none" when neither knows the other. None when
+    that is not known: one cannot answer, the link is down, or a handover is under way.
+    """
+    one, other = world.links(pair)
+    if one is None and other is None:
+        asleep = {world.guests[name].state for name in pair} != {"running"}
+        return None if asleep else "none"
+    return one.path if one is not None and one == other and one.up and one.settled else None

@@ -36,6 +36,14 @@ def _files_on(testbed: Testbed, host: str) -> frozenset[tuple[str, str]]:
 
 
 def _look_at(guest: Guest) -> SeenGuest:
+    """One that goes away under our eyes is looked for again in the next look."""
+    try:
+        return _found(guest)
+    except TestbedError:
+        return SeenGuest("unknown", host=guest.place.name)
+
+
+def _found(guest: Guest) -> SeenGuest:
     links = _links(guest) if _state(guest) == "running" else {}
     state: State = _state(guest) if links is not None else "silent"
     return SeenGuest(

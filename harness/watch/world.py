@@ -11,7 +11,8 @@ from harness.model.result import Path
 
 State = Literal["running", "busy", "paused", "silent", "gone", "unknown"]
 """`busy`: libvirt migrates or saves it; `silent`: it runs, and its agent does not answer; `gone`:
-every host says that it has no such guest; `unknown`: a host that may have it does not answer."""
+every host says that it has no such guest; `unknown`: a host that may have it does not answer, or
+the guest went away while it was looked at."""
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,7 @@ class Watched:
         done = run.run(self.argv(case), within=280, env=self.user.env, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        print(case, seen)
         return seen
 
 
@@ -115,10 +116,17 @@ def watched(standing: Watched) -> Iterator[Watched]:
 
 
 def test_a_move_by_hand_is_noticed_and_a_pulled_device_replaced(watched: Watched) -> None:
-    """virsh migrate --live --p2p g1 …, after testbed release g1; virsh detach-device-alias g1 …"""
+    """virsh migrate --live --p2p g1 …, which stock QEMU refuses before testbed release g1; virsh
+    detach-device-alias g1 ua-domsock-g2 --live.
+    """
     seen = watched.does("moved_by_hand")
     assert "Migration is disabled when using feature 'peer mode'" in seen["refused"]
     assert seen["streams"] == "whole"
+
+
+@pytest.mark.long
+def test_a_device_that_is_pulled_again_and_again(watched: Watched) -> None:
+    """virsh detach-device-alias g1 ua-domsock-g2 --live."""
     assert watched.does("pulled")["streams"] == "whole"
 
 
@@ -186,8 +194,9 @@ def test_a_grant_that_is_revoked_under_traffic(watched: Watched) -> None:
     assert seen["fallback"] == "whole" and seen["reset"].startswith("broken")
 
 
+@pytest.mark.long
 def test_one_controller_at_a_time(watched: Watched) -> None:
-    """testbed watch, twice; the first is killed with -9, the second ended with Ctrl-C."""
+    """testbed watch, and testbed watch --no-wait."""
     refused = watched.user.run("watch", "wide", "--no-wait")
     assert refused.returncode == 2 and "wide is watched already: by " in refused.stderr
 
@@ -213,7 +222,7 @@ def test_the_next_controller_takes_over(standing: Watched) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("moment", ["act.begin", "share.begin", "handover.begin", "path"])
+@pytest.mark.parametrize("moment", ["act.begin", "share.begin", "handover.begin", "handover.end"])
 def test_a_controller_that_is_killed_is_followed_by_one_that_ends_its_work(
     standing: Watched, moment: str
 ) -> None:

@@ -115,9 +115,9 @@ class Stage:
 
     @contextmanager
     def traffic(self) -> Iterator[Traffic]:
-        """Three streams between g1 and g2 while the block lasts; judged by it."""
+        """Two streams between g1 and g2 while the block lasts; judged by it."""
         one, other = self.guest("g1"), self.guest("g2")
-        plans = plain_plan("s", one, other, SEED, 3)
+        plans = plain_plan("s", one, other, SEED, 2)
         running = Traffic(one, other, SEED, self.testbed.events, plans)
         running.start()
         try:
@@ -146,6 +146,7 @@ class Stage:
 
     def broken(self, traffic: Traffic) -> str:
         """Wait until every end has ended by itself, with an error and no wrong byte: "broken"."""
+        self.guest("g1"), self.guest("g2")
         ends: dict[tuple[str, str], Report] = {}
 
         def all_ended() -> bool:

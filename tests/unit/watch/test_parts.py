@@ -14,7 +14,7 @@ from harness.watch.decide import Action
 from harness.watch.lease import FILE, LEASE_SECONDS, Held, Lease
 from harness.watch.news import News
 from harness.watch.patience import LONGEST_SECONDS, Patience
-from harness.watch.world import World
+from harness.watch.world import SeenLink, World
 from tests.unit.watch.made_up import guest, linked
 
 SHARE = Action("share", ("g1", "g2"), "both are on h1")
@@ -80,6 +80,18 @@ def test_news_are_told_once() -> None:
     ]
 
 
+def test_the_path_of_a_link_is_told_as_far_as_it_is_known() -> None:
+    events, pair = EventLog(), ("g1", "g2")
+    news, strangers = News(events), {"g1": guest(), "g2": guest()}
+    met = linked(strangers, [pair])
+    asleep = {"g1": guest(state="paused"), "g2": met["g2"]}
+    down = {**met, "g1": guest(links={"g2": SeenLink(up=False)})}
+    for guests in (strangers, met, asleep, down, met, strangers):
+        news.tell(World(guests), [SHARE])
+    told = [event.fields["path"] for event in events.events if event.name == "path"]
+    assert told == ["tcp", "none"]
+
+
 @pytest.mark.parametrize(
     ("name", "fields", "said"),
     [
@@ -95,6 +107,7 @@ def test_news_are_told_once() -> None:
         ),
         ("guest", {"guest": "g1", "state": "gone", "host": ""}, "g1 runs on no host"),
         ("path", {"grant": "g1-g2", "path": "shm"}, "g1-g2 is on shm"),
+        ("path", {"grant": "g1-g2", "path": "none"}, "g1-g2 has no link any more"),
         (
             "act.begin",
             {"verb": "share", "guests": ["g1", "g2"], "why": "both are on h1"},
