@@ -48,7 +48,7 @@ class Unpacked:
 def from_packages(recipe: Recipe, unpacked: Unpacked, run: Runner) -> Iterator[cpio.Entry]:
     """What the distribution's packages give: modules, programs, their libraries, applets."""
     folder, release = unpacked.find_modules(), unpacked.kernel_release
-    yield from modules_of(folder, release, recipe.kernel.modules)
+    yield from modules_of(folder, release, recipe.kernel.modules, recipe.kernel.spare_modules)
     programs = {target: unpacked.find(path) for target, path in recipe.programs.items()}
     for target, path in programs.items():
         yield cpio.file(target, path.read_bytes(), 0o755)
@@ -79,14 +79,20 @@ def read_source(repository: Path, source: Source) -> bytes:
         ) from None
 
 
-def modules_of(folder: Path, release: str, names: Iterable[str]) -> Iterator[cpio.Entry]:
-    """A kernel's modules of these names with all they need, from its lib/modules/RELEASE."""
-    found = modules.needed(folder, names)
+def modules_of(
+    folder: Path, release: str, names: Iterable[str], spare: Iterable[str] = ()
+) -> Iterator[cpio.Entry]:
+    """A kernel's modules of these names with all they need, from its lib/modules/RELEASE.
+
+    The spare ones lie beside them and are not loaded at boot.
+    """
+    loaded = modules.needed(folder, names)
+    found = modules.needed(folder, [*(module.name for module in loaded), *spare])
     target = f"usr/lib/modules/{release}"
     for module in found:
         yield cpio.file(f"{target}/{module.name}.ko", module.data)
     yield cpio.file(f"{target}/modules.dep", modules.dependency_file(found).encode())
-    yield cpio.file("etc/modules", " ".join(module.name for module in found).encode() + b"\n")
+    yield cpio.file("etc/modules", " ".join(module.name for module in loaded).encode() + b"\n")
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class Kernel(Part):
     packages: dict[str, str]
     arguments: tuple[str, ...]
     modules: tuple[str, ...]
+    spare_modules: tuple[str, ...] = ()  # there to be loaded by hand; a boot does not load them
 
 
 class Source(Part):

@@ -24,6 +24,7 @@ RECIPE = {
         "packages": {"debian": "linux-image-cloud-amd64"},
         "arguments": ["console=ttyS0", "quiet"],
         "modules": ["virtio"],
+        "spare_modules": ["loopback"],
     },
     "packages": ["busybox-static"],
     "programs": {"usr/bin/busybox": "usr/bin/busybox"},
@@ -62,6 +63,7 @@ class Machine:
         files = {
             f"boot/vmlinuz-{RELEASE}": self.kernel,
             f"lib/modules/{RELEASE}/kernel/virtio.ko": b"\0depends=\0",
+            f"lib/modules/{RELEASE}/kernel/loopback.ko": b"\0depends=virtio\0",
             "bin/busybox": STATIC_ELF,
         }
         for name, data in files.items():
@@ -101,6 +103,14 @@ def test_an_image_has_what_the_recipe_says(bench: Bench) -> None:
     for name in (b"usr/bin/ls\0", b"bin\0", b"usr/bin/domsockd\0", b"virtio.ko\0", b"agent 1"):
         assert name in archive
     assert b"usr/bin/nc\0" not in archive
+
+
+def test_a_spare_module_is_there_and_no_boot_loads_it(bench: Bench) -> None:
+    archive = bench.build().initrd.read_bytes()
+    assert b"loopback.ko: virtio.ko\n" in archive
+    assert b"etc/modules" in archive
+    assert b"\0virtio\n" in archive
+    assert b"virtio loopback\n" not in archive
 
 
 def test_a_warm_build_runs_nothing(bench: Bench) -> None:
