@@ -12,10 +12,9 @@ from rich.text import Text
 
 from harness import clock
 from harness.cli import inside
-from harness.cli.main import INTERRUPTED
 from harness.cli.printable import printable
 from harness.cli.signals import stop_at_first_signal
-from harness.errors import DeadlineExceeded, TestbedError, UsageError
+from harness.errors import INTERRUPTED, DeadlineExceeded, TestbedError, UsageError
 from harness.events import Event, EventLog
 from harness.hosts.lab.lab import Lab
 from harness.testbed import record
