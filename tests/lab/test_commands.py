@@ -110,6 +110,16 @@ def test_files_go_there_and_back(lasting: User, tmp_path: Path) -> None:
     lasting.ok("exec", "g1", "--", "rm", "/tmp/there")
 
 
+@pytest.mark.long
+def test_doctor_tries_the_hosts_of_a_testbed_that_runs(lasting: User) -> None:
+    """Beside its guests, which stay as they are."""
+    before = lasting.json("inspect", "lab")["guests"]
+    said = " ".join(lasting.ok("doctor", "lab").split())
+    for host in ("h1", "h2"):
+        assert f"{host}: region plugged in" in said
+    assert lasting.json("inspect", "lab")["guests"] == before
+
+
 def test_a_prompt_has_the_testbed_s_machines(lasting: User) -> None:
     typed = "print(g1.succeed('uname -n'), h2.succeed('uname -n'), g1.host, testbed.hosts)\n"
     done = run.run(lasting.argv("repl"), input=typed, env=lasting.env, cwd=lasting.home)

@@ -11,6 +11,7 @@ import pytest
 
 from harness import config, run
 from harness.events import EventLog
+from harness.images import cpio
 from harness.images.image import Image
 from harness.images.micro import build_micro
 from tests.lab.support import User, nothing_left
@@ -124,6 +125,28 @@ def test_cards_are_in_the_networks_that_were_asked_for(varied: User) -> None:
 def test_a_kernel_of_ones_own_has_its_modules_and_its_words(varied: User) -> None:
     assert " own.word" in varied.ok("exec", "loner", "--", "cat", "/proc/cmdline")
     assert "virtio_console" in varied.ok("exec", "loner", "--", "cat", "/proc/modules")
+
+
+@pytest.mark.parametrize("own_initrd", [False, True], ids=["alone", "with its initrd"])
+def test_a_kernel_on_the_command_line_boots_all_guests(root: User, own_initrd: bool) -> None:
+    """Alone it gets micro's initrd, which has the modules of this one."""
+    image = build_micro(config.cache_dir(), config.REPOSITORY, EventLog())
+    shutil.copyfile(image.kernel, root.home / "bzImage")
+    assert image.initrd is not None
+    mark = cpio.archive([cpio.file("etc/whose", b"mine\n")])
+    (root.home / "own.cpio").write_bytes(image.initrd.read_bytes() + mark)
+    initrd = ("--initrd", "own.cpio") if own_initrd else ()
+    with nothing_left():
+        root.ok("up", "--kernel", "bzImage", *initrd, "--append", "own.word")
+        try:
+            assert " own.word" in root.ok("exec", "g1", "--", "cat", "/proc/cmdline")
+            release = root.ok("exec", "g2", "--", "uname", "-r").strip()
+            assert release == image.kernel_release
+            whose = root.run("exec", "g2", "--", "cat", "/etc/whose")
+            assert whose.stdout == ("mine\n" if own_initrd else "")
+            assert [grant["path"] for grant in root.json("grants")] == ["shm"]
+        finally:
+            root.ok("down")
 
 
 EXAMPLES = sorted((config.REPOSITORY / "examples" / "topologies").glob("*.yaml"))
