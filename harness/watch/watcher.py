@@ -17,7 +17,7 @@ from harness.testbed import record
 from harness.testbed.lock import exclusive
 from harness.testbed.record import TestbedRecord
 from harness.testbed.testbed import Testbed
-from harness.virt.connection import DomainEvent
+from harness.virt.connection import QEMU_MIGRATION, DomainEvent
 from harness.watch import acts
 from harness.watch.decide import decide
 from harness.watch.lease import Held, Lease
@@ -65,7 +65,7 @@ class Watcher:
         """In libvirt's thread."""
         if event.domain not in self._guests:
             return
-        if event.kind != "job-completed":
+        if event.kind not in ("job-completed", QEMU_MIGRATION):
             said = {"what": event.kind, "why": event.detail}
             self.events.emit("libvirt", host=host, guest=event.domain, **said)
         self._woken.set()

@@ -76,6 +76,16 @@ class Stage:
         env = {**os.environ, "TESTBED_INSIDE": "1"}
         return run.run(argv, within=120, env=env, cwd=REPOSITORY).stdout
 
+    def grants(self) -> list[dict[str, Any]]:
+        """testbed grants --json"""
+        found: list[dict[str, Any]] = json.loads(self.command("grants", "--json"))
+        return found
+
+    def grant(self) -> dict[str, Any]:
+        """The one there is."""
+        [found] = self.grants()
+        return found
+
     # ---- what the controller says ----
 
     def heard(self) -> list[dict[str, Any]]:

@@ -34,6 +34,7 @@ def raw(monkeypatch: pytest.MonkeyPatch) -> Raw:
     made = Raw()
     monkeypatch.setattr(module.loop, "ensure_running", lambda: None)
     monkeypatch.setattr(module.libvirt, "open", lambda _: made)
+    monkeypatch.setattr(module.libvirt_qemu, "qemuMonitorEventRegister", lambda *_: 1)
     return made
 
 
