@@ -1,4 +1,5 @@
 /* Messages about one open stream. */
+#include "link/direct.h"
 #include "link/internal.h"
 
 #include <errno.h>
@@ -30,6 +31,14 @@ int on_data(struct link *link, const struct wire_header *header, const uint8_t *
     return 0;
 }
 
+/* How far a program in direct mode has come, its agent does not know before it takes the end back.
+ */
+static void know_sent(struct link *link, struct stream *stream, uint64_t acked)
+{
+    if (direct_holds_tx(stream) && acked > stream->tx.sent_max)
+        direct_take_back(link, stream);
+}
+
 int on_ack(struct link *link, const struct wire_header *header, const uint8_t *payload)
 {
     struct stream *stream = find_open(link, header->stream);
@@ -37,6 +46,9 @@ int on_ack(struct link *link, const struct wire_header *header, const uint8_t *p
 
     (void)payload;
     if (!stream)
+        return 0;
+    know_sent(link, stream, header->offset);
+    if (stream->dead)
         return 0;
     result = stream_told(stream, header->offset, link->loop->now_us);
     if (header->flags & WIRE_ACK_FIN && stream->tx.ended && header->offset == stream->tx.fifo.end)
