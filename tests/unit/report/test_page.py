@@ -136,7 +136,7 @@ def bent(value: Any, odd: Callable[[float], float]) -> Any:
 
 
 @given(st.randoms(use_true_random=False), st.floats(0, 1))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_odd_numbers_are_shown_or_left_out(chance: Random, share: float) -> None:
     content = bent(SMALL, lambda value: chance.choice(ODD) if chance.random() < share else value)
     text = page.render("campaign.html.j2", {**filled(content), "evidence": ()})
