@@ -29,6 +29,7 @@ from hand_made import (
     serve,
 )
 from programs import both_ways, hang_up, open_streams
+from shimmed import program
 
 
 def map_region(path: Path) -> mmap.mmap:
@@ -274,3 +275,18 @@ def test_a_program_says_anything_to_the_agent_behind_the_shim(pair: Pair) -> Non
     assert pair.g1.call("ping")["ok"]
     wait_until(lambda: not pair.g1.call("exports")["ports"], "what was bound is free again")
     wait_until(lambda: not pair.g1.streams(), "no stream is left")
+
+
+def test_nobody_calls_from_a_port_that_is_not_his(pair: Pair) -> None:
+    """A server may trust ports below 1024: only root's programs can bind those."""
+    with program(pair.g2, "s = listener(5000); say('listening'); say(s.accept()[1][1])") as server:
+        assert server.line() == "listening"
+        ends = socket.socketpair()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asking:
+            asking.connect(str(pair.g1.run_dir / "shim.sock"))
+            request = struct.pack("<6I2Q", 3, 4, 5000, 80, 0, 0, 0, 0)
+            socket.send_fds(asking, [request], [ends[1].fileno()])
+            assert struct.unpack_from("<i", asking.recv(100)) == (0,)
+        assert int(server.line()) >= 1024
+        for end in ends:
+            end.close()

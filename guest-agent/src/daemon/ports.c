@@ -144,14 +144,15 @@ static bool same_socket(int one, int other)
 }
 
 /* A socket that was bound connects: what it says now is for the stream. */
-void ports_become_caller(struct agent *agent, uint32_t number, int fd)
+bool ports_become_caller(struct agent *agent, uint32_t number, int fd)
 {
     struct port *port = find(agent, number);
 
     if (!port || port->listens || !same_socket(port->source.fd, fd))
-        return;
+        return false;
     port->calls = true;
     loop_change(&agent->loop, &port->source, EPOLLRDHUP);
+    return true;
 }
 
 /* What listen() said may still be unread: whoever heard of the server by other ways calls at once.

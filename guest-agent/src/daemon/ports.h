@@ -9,8 +9,8 @@ void ports_stop(struct agent *agent);
 /* Takes `fd`, the agent's end of the port's pair; the port is free again when the program's end
  * closes. SHIM_PORT_ANY becomes a free one. -EADDRINUSE, or another negative errno. */
 int ports_bind(struct agent *agent, int fd, uint32_t *port);
-/* If that port was bound by this socket, it serves to call from. */
-void ports_become_caller(struct agent *agent, uint32_t port, int fd);
+/* Whether that port was bound by this socket; then it serves to call from. */
+bool ports_become_caller(struct agent *agent, uint32_t port, int fd);
 /* A free port for a program that connects without having bound one. */
 uint32_t ports_ephemeral(struct agent *agent);
 /* Hands a connected socket to whoever listens there; the caller keeps `fd`. -ECONNREFUSED: nobody,

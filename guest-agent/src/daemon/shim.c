@@ -152,8 +152,8 @@ static void serve_connect(struct call *call, const struct shim_request *request,
     uint32_t port = request->local_port;
     struct loop *loop = &call->agent->loop;
 
-    call->local_port = port == SHIM_PORT_ANY ? ports_ephemeral(call->agent) : port;
-    ports_become_caller(call->agent, port, fd);
+    call->local_port =
+        ports_become_caller(call->agent, port, fd) ? port : ports_ephemeral(call->agent);
     if (request->filler) {
         call->filler = request->filler < SHIM_FILLER_MAX ? request->filler : SHIM_FILLER_MAX;
         call->socket = fcntl(fd, F_DUPFD_CLOEXEC, 0);
