@@ -165,6 +165,42 @@ say(struct.unpack("I", fcntl.ioctl(device, socket.IOCTL_VM_SOCKETS_GET_LOCAL_CID
         assert made.end().splitlines() == ["SOCK_STREAM True", "65536", "4"]
 
 
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_domain_that_does_not_answer(unlinked: Pair, blocking: bool) -> None:
+    """A connect ends when its time is over, and the socket can be used again."""
+    where = {"address": "127.0.0.1", "port": 1, "key": Pair.KEY}
+    unlinked.g1.call("link.add", peer="g2", peer_id=4, **where)
+    code = f"""
+import ctypes, struct
+s = vsock()
+ctypes.CDLL(None).setsockopt(s.fileno(), socket.AF_VSOCK, 6, struct.pack("qq", 0, 200_000), 16)
+s.setblocking({blocking})
+for _ in range(2):
+    say(os.strerror(s.connect_ex((4, 5000))))
+    if not {blocking}: select.select([], [s], [], 20)
+    say(os.strerror(s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)))
+"""
+    with program(unlinked.g1, code) as client:
+        said = client.end().splitlines()
+    at_once, later = ["Connection timed out", "Success"], ["Operation now in progress"]
+    assert said == 2 * (at_once if blocking else [*later, "Connection timed out"])
+    assert not unlinked.g1.streams()
+
+
+def test_the_agent_is_killed_while_a_program_connects(unlinked: Pair) -> None:
+    where = {"address": "127.0.0.1", "port": 1, "key": Pair.KEY}
+    unlinked.g1.call("link.add", peer="g2", peer_id=4, **where)
+    code = """
+s = vsock(); s.setblocking(False); say(os.strerror(s.connect_ex((4, 5000))))
+select.select([], [s], []); say(os.strerror(s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)))
+"""
+    with program(unlinked.g1, code) as client:
+        assert client.line() == "Operation now in progress"
+        unlinked.g1.process.kill()
+        unlinked.g1.process.wait()
+        assert client.line() == "Connection reset by peer"
+
+
 def test_the_agent_is_not_there(pair: Pair, tmp_path: Path) -> None:
     pair.g1.run_dir = tmp_path
     with program(pair.g1, REFUSED, 4, PORT) as client:
