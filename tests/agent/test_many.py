@@ -18,6 +18,7 @@ IN_MEMORY = 256  # with the default region
 DEFAULT_REGION = 32 << 20
 STORM = 10_000
 WARM_UP = 2_000
+ROOM_KIB = 4096  # heaps differ by what was open at once; a leak of 0.5 KiB each would be more
 AT_ONCE = 50
 
 
@@ -130,7 +131,7 @@ def test_ten_thousand_short_connections_leave_nothing(on_shm: Pair) -> None:
     for agent, (descriptors, resident) in zip(agents, before, strict=True):
         now = resources(agent)
         assert now[0] == descriptors
-        assert now[1] < resident + 1024
+        assert now[1] < resident + ROOM_KIB
     (flow, back) = both_ways(open_streams(on_shm, 1))  # the rings are free, too
     assert {stream["path"] for stream in on_shm.g1.streams()} == {"shm"}
     flow.finish()

@@ -13,9 +13,6 @@ BUILD = "build-san"
 TESTS = sorted(path.stem for path in (AGENT / "tests").glob("test_*.c"))
 
 
-pytestmark = pytest.mark.xdist_group("sanitized")  # one build, by one worker
-
-
 @pytest.fixture(scope="module")
 def sanitized() -> None:
     programs = [f"{BUILD}/tests/{name}" for name in TESTS]
