@@ -180,6 +180,7 @@ static int start(char **command, pid_t *child, int *fd)
         dup2(pair[1], STDIN_FILENO);
         dup2(pair[1], STDOUT_FILENO);
         signal(SIGPIPE, SIG_DFL);
+        umask(0); /* a socket that it binds is for all, as ours is */
         execvp(command[0], command);
         complain(BROKEN, "cannot start", command[0], strerror(errno));
         _exit(127);
