@@ -7,7 +7,7 @@ PARTS := run
 test check bench setup model soak: PARTS := run test
 
 # What boots no guest runs on several processors; tests/conftest.py keeps the rest apart.
-SIDE_BY_SIDE := --numprocesses=logical --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
+SIDE_BY_SIDE := --numprocesses=logical --maxprocesses=4 --dist=loadscope --no-loadscope-reorder
 
 .PHONY: help
 help: ## print this list

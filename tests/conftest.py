@@ -7,10 +7,12 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Generator, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # How long an example takes tells of the machine, not of what is tested.
 settings.register_profile("any machine", deadline=None)
@@ -44,15 +46,21 @@ def needs_the_machine(item: pytest.Item) -> bool:
     return folder_of(item) in MARKED_FOLDERS
 
 
-def group_of(item: pytest.Item) -> str:
-    """The tests that one worker of pytest-xdist runs, one after the other."""
-    return "guests" if needs_the_machine(item) else item.path.name
+class SideBySide(LoadScopeScheduling):
+    """One worker of pytest-xdist runs all that needs the machine; files of the rest stay whole."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = PurePath(nodeid.partition("::")[0])
+        return "guests" if set(file.parts) & set(MARKED_FOLDERS) else str(file)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SideBySide:
+    return SideBySide(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item)))
         if needs_the_machine(item):
             item.add_marker(folder_of(item))
     items.sort(key=rank)
@@ -73,7 +81,8 @@ def place_on_the_machine(*, alone: bool) -> Iterator[None]:
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     if not hasattr(item.config, "workerinput"):  # no worker of pytest-xdist: nothing is beside it
         return (yield)
-    with place_on_the_machine(alone=needs_the_machine(item)):
+    alone = needs_the_machine(item) or item.get_closest_marker("alone") is not None
+    with place_on_the_machine(alone=alone):
         return (yield)
 
 

@@ -63,16 +63,22 @@ class Passage:
 
 
 class MigrationFailed(TestbedError):
-    """libvirt refused a migration or gave it up; `code` is its error's number."""
+    """libvirt refused a migration or gave it up; `code` is its error's number.
 
-    def __init__(self, what: str, *, where: str, why: str, code: int) -> None:
+    `cancelled`: libvirt had taken our abort before. Which of the broken connections it then tells
+    of is chance: where disks are copied it may be theirs.
+    """
+
+    def __init__(
+        self, what: str, *, where: str, why: str, code: int, cancelled: bool = False
+    ) -> None:
         super().__init__(what, where=where, why=why)
-        self.code = code
+        self.code, self.cancelled = code, cancelled
 
     @property
     def aborted(self) -> bool:
         """Whether it ended because somebody cancelled it."""
-        return bool(self.code == libvirt.VIR_ERR_OPERATION_ABORTED)
+        return self.cancelled or bool(self.code == libvirt.VIR_ERR_OPERATION_ABORTED)
 
     @property
     def refused(self) -> bool:
@@ -138,6 +144,7 @@ class MigrationJob:
         self._seconds = 0.0
         self._since = domain.connection.mark()
         self._ended = threading.Event()
+        self._cancelled = False
         self.own_downtime = OwnDowntime(domain, self._since, lambda: self.running)
         self._thread = threading.Thread(target=self._migrate, name="migrate", daemon=True)
 
@@ -173,6 +180,7 @@ class MigrationJob:
         while self.running and not deadline.expired:
             with suppress(libvirt.libvirtError):
                 self.domain.raw.abortJob()
+                self._cancelled = True
             self._ended.wait(ABORT_EVERY_SECONDS)
 
     def result(self, within: float = MIGRATION_SECONDS) -> JobResult:
@@ -195,6 +203,7 @@ class MigrationJob:
             where=self.domain.connection.where,
             why=str(error or "it never returned"),
             code=error.get_error_code() or 0 if isinstance(error, libvirt.libvirtError) else 0,
+            cancelled=self._cancelled,
         )
 
     def _steer(self, deadline: clock.Deadline) -> None:

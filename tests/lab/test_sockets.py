@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from harness import clock
 from tests.lab.support import User
@@ -32,9 +33,14 @@ def await_text(user: User, guest: str, file: str, text: str) -> str:
     return clock.wait_until(seen, within=90, what=f"{text!r} in {guest}'s {file}", every=0.2)
 
 
+def streams(user: User) -> list[dict[str, Any]]:
+    """Both agents' views of this test's stream; other tests may have left theirs."""
+    return [s for s in user.json("streams") if s["name"] == f"port {PORT}"]
+
+
 def direct(user: User) -> list[bool]:
-    """Whether the streams that g1 sees are held by their programs."""
-    return [s["direct"] for s in user.json("streams") if s["guest"] == "g1"]
+    """Whether the stream that g1 sees is held by its program."""
+    return [s["direct"] for s in streams(user) if s["guest"] == "g1"]
 
 
 def test_round_trips_go_on_through_migrations(lasting: User) -> None:
@@ -43,7 +49,7 @@ def test_round_trips_go_on_through_migrations(lasting: User) -> None:
     start(lasting, "g1", f"echo vsock:{SERVER_ID}:{PORT} 64 600", REPORT)
     clock.wait_until(lambda: direct(lasting) == [True], within=60, what="direct mode")
     lasting.ok("migrate", "g1", "--to", "h2")
-    assert [s["path"] for s in lasting.json("streams")] == ["tcp", "tcp"]
+    assert [s["path"] for s in streams(lasting)] == ["tcp", "tcp"]
     lasting.ok("migrate", "g1", "--to", "h1")
     clock.wait_until(lambda: direct(lasting) == [True], within=60, what="direct mode again")
     in_guest(lasting, "g1", "kill -TERM $(pidof volley)")

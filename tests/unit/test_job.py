@@ -149,9 +149,10 @@ def test_an_abort_waits_until_pages_flow() -> None:
     running = job(
         migrate, Connection({}), mode=MODES["abort"], jobStats=stats, abortJob=released.set
     )
-    with pytest.raises(MigrationFailed, match="did not reach"):
+    with pytest.raises(MigrationFailed, match="did not reach") as failed:
         running.result()
     assert asked == [0, 0, 4096]
+    assert failed.value.aborted  # whatever libvirt's own words for it are
 
 
 def test_postcopy_is_switched_to_once_pages_flow() -> None:

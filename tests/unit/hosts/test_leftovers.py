@@ -14,6 +14,8 @@ from harness.clock import wait_until
 from harness.hosts import leftovers
 from harness.hosts.leftovers import Process, Snapshot, difference, snapshot
 
+pytestmark = pytest.mark.alone
+
 OWN = Process(100, 1, 1, "harness", "ours", "run-1", frozenset({"net:[1]"}))
 INIT = Process(1, 0, 0, "init", "init", "", frozenset({"net:[1]"}))
 NOTHING: frozenset[str] = frozenset()
