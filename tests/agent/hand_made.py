@@ -16,7 +16,7 @@ OPENING = struct.Struct("<IIIIQQ")
 MARK = struct.Struct("<IIQ")
 STATE = struct.Struct("<IIQQ")
 HELLO_TYPE, AUTH, RESYNC, EXPORT, KICK = 1, 2, 3, 4, 7
-OPEN, OPENED, DATA, ACK, FIN, RST = 16, 17, 18, 19, 20, 21
+OPEN, OPENED, DATA, ACK, FIN, RST, CLOSED = 16, 17, 18, 19, 20, 21, 22
 ACK_FIN = 1  # a flag
 VERSION = 2
 PREPARE, PREPARED, FENCE, DRAINED, COMMIT, RELEASE = 32, 33, 34, 35, 36, 37
@@ -39,6 +39,7 @@ class Peer:
         self.incarnation = incarnation
         self._name = b"g2"
         self.number = 0  # of the next message
+        self.stream = 0  # whose the last message was
         self._to = to
 
     def send(
@@ -56,7 +57,7 @@ class Peer:
 
     def receive(self) -> tuple[int, bytes]:
         header = self._exactly(HEADER.size)
-        _, kind, _, length, *_ = HEADER.unpack(header)
+        _, kind, _, length, self.stream, *_ = HEADER.unpack(header)
         return kind, self._exactly(length)
 
     def _exactly(self, size: int) -> bytes:

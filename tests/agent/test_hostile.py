@@ -14,6 +14,7 @@ import pytest
 from agents import Agent, Pair, wait_until
 from hand_made import (
     BY_TCP,
+    CLOSED,
     DATA,
     EXPORT,
     HELLO_TYPE,
@@ -24,6 +25,7 @@ from hand_made import (
     RESYNC,
     RST,
     SLOT,
+    STATE,
     WINDOW,
     Peer,
     serve,
@@ -159,6 +161,16 @@ def test_exports_with_names_that_cannot_be(g1: Agent, name: bytes) -> None:
     peer.send(EXPORT, b"fine")
     wait_until(lambda: g1.call("exports")["remote"]["g2"] == ["fine"], "only the good one is there")
     assert not list(g1.run_dir.parent.glob("etc"))
+
+
+def test_a_stream_that_is_no_more_is_told_of(g1: Agent) -> None:
+    """It ended between the agent's RESYNC, which had still listed it, and the peer's."""
+    opening, ended = STATE.pack(4, 1, 0, 0), STATE.pack(6, 0, 9, 9)
+    peer = Peer(g1)
+    peer.prove_itself()
+    peer.send(RESYNC, opening + ended)
+    peer.wait_for(CLOSED)
+    assert peer.stream == 6
 
 
 def test_too_many_exports(g1: Agent) -> None:

@@ -84,6 +84,14 @@ static void bury_unlisted(struct link *link, const struct wire_stream_state *sta
     }
 }
 
+/* It ended here after our own RESYNC had still listed it: the peer would wait for it for ever. */
+static void tell_of_ended(struct link *link, const struct wire_stream_state *states, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!states[i].opening && !link_find(link, states[i].stream))
+            link_send(link, WIRE_CLOSED, states[i].stream, 0, NULL, 0);
+}
+
 int on_resync(struct link *link, const struct wire_header *header, const uint8_t *payload)
 {
     static struct wire_stream_state states[WIRE_STREAMS_MAX]; /* one thread; 24 KiB */
@@ -105,6 +113,7 @@ int on_resync(struct link *link, const struct wire_header *header, const uint8_t
     for (uint32_t i = 0; i < link->count; i++)
         resume(link, link->streams[i], states, count);
     bury_unlisted(link, states, count);
+    tell_of_ended(link, states, count);
     link_reap(link);
     link->user_ops->up(link->user);
     link_advance_opens(link);
