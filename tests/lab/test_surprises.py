@@ -115,6 +115,7 @@ def watched(standing: Watched) -> Iterator[Watched]:
         run.terminate(process, 30)
 
 
+@pytest.mark.long
 def test_a_move_by_hand_is_noticed_and_a_pulled_device_replaced(watched: Watched) -> None:
     """virsh migrate --live --p2p g1 …, which stock QEMU refuses before testbed release g1; virsh
     detach-device-alias g1 ua-domsock-g2 --live.
