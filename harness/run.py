@@ -43,27 +43,31 @@ def run(
     Raises CommandFailed on a non-zero exit code (unless `check` is false), DeadlineExceeded
     after `within` seconds (the process is killed), TestbedError when it cannot be started.
     """
+    stdin, said = (DEVNULL, None) if input is None else (PIPE, input.encode())
     try:
-        done = subprocess.run(
-            list(argv),
-            input=input if input is None else input.encode(),
-            stdin=DEVNULL if input is None else None,
-            capture_output=True,
-            timeout=within,
-            env=None if env is None else dict(env),
-            cwd=cwd,
-            check=False,
-        )
+        process = spawn(argv, env=env, cwd=cwd, stdin=stdin, stdout=PIPE, stderr=PIPE)
     except FileNotFoundError as error:
         raise TestbedError(
             f"`{argv[0]}` cannot be started", why=str(error), fix="testbed doctor"
         ) from None
+    try:
+        out, err = _hear_out(process, said, within)
     except subprocess.TimeoutExpired:
         raise DeadlineExceeded(f"`{' '.join(argv)}` ran longer than {within:g} s") from None
-    out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
-    if check and done.returncode:
-        raise CommandFailed(argv, done.returncode, out, err)
-    return Completed(tuple(argv), done.returncode, out, err)
+    if check and process.returncode:
+        raise CommandFailed(argv, process.returncode, out, err)
+    return Completed(tuple(argv), process.returncode, out, err)
+
+
+def _hear_out(process: Process, said: bytes | None, within: float) -> tuple[str, str]:
+    """What it prints until it ends; whatever stops us kills it."""
+    with process:
+        try:
+            out, err = process.communicate(said, within)
+        except BaseException:
+            process.kill()
+            raise
+    return out.decode(errors="replace"), err.decode(errors="replace")
 
 
 def spawn(

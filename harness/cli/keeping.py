@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from harness.cli.commands.options import Keep
+from harness.cli.commands.options import When
 from harness.errors import INTERRUPTED
 from harness.hosts.lab.lab import Lab
 from harness.model import duration
@@ -12,11 +12,11 @@ from harness.testbed import record
 from harness.testbed.record import TestbedRecord
 
 
-def wanted(keep: Keep, code: int) -> bool:
+def wanted(keep: When, code: int) -> bool:
     """Whether a run that ended with that exit code leaves its testbed: never after Ctrl-C."""
     if code == INTERRUPTED:
         return False
-    return keep is Keep.ALWAYS or (keep is Keep.FAILED and code != 0)
+    return keep is When.ALWAYS or (keep is When.FAILED and code != 0)
 
 
 def keep(lab: Lab, name: str, ttl: float | None) -> None:

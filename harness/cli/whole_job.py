@@ -20,7 +20,7 @@ from rich.text import Text
 
 from harness import clock, config
 from harness.cli import inside, keeping, outside, places, results
-from harness.cli.commands.options import RESULTS_CAP, Keep
+from harness.cli.commands.options import RESULTS_CAP, When
 from harness.cli.deadline import Overtime
 from harness.cli.printable import printable
 from harness.cli.progress import Progress
@@ -46,7 +46,7 @@ class Wishes:
     """What every whole job can be asked for. `ttl` in seconds, `results_cap` in bytes."""
 
     given: Overrides = field(default_factory=Overrides)
-    keep: Keep = Keep.NEVER
+    keep: When = When.NEVER
     ttl: float | None = None
     results_cap: int = RESULTS_CAP
     keep_results: int | None = None

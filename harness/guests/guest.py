@@ -8,7 +8,6 @@ from typing import Any
 
 from harness import clock
 from harness.agent.client import AgentClient
-from harness.clock import Deadline
 from harness.errors import DeadlineExceeded, TestbedError
 from harness.events import EventLog
 from harness.guests import definition, files, programs
@@ -65,7 +64,7 @@ class Guest:
 
         Raises TestbedError with the last lines of its console, and `advice`, when it never does.
         """
-        begun, deadline = clock.now(), Deadline(within)
+        begun, deadline = clock.now(), clock.Deadline(within)
         try:
             self.domain.resume()
             self._await_agent(deadline)
@@ -81,7 +80,7 @@ class Guest:
             ) from error
         self.boot_ms = (clock.now() - begun) * 1000
 
-    def _await_agent(self, deadline: Deadline) -> None:
+    def _await_agent(self, deadline: clock.Deadline) -> None:
         """Ask until the agent answers; say now and then how far the console has come."""
         while True:
             try:

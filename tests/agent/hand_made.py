@@ -88,6 +88,13 @@ class Peer:
         assert self.receive()[0] == AUTH
         assert self.receive()[0] == RESYNC
 
+    def open_stream(self) -> None:
+        """From the beginning as far as one stream, by tcp, to what `serve` serves."""
+        self.prove_itself()
+        self.send(RESYNC)
+        self.send(OPEN, BY_TCP + b"sink", stream=3)
+        self.wait_for(OPENED)
+
     def wait_for(self, wanted: int) -> bytes:
         while True:
             kind, payload = self.receive()

@@ -30,6 +30,15 @@ def caller_of(end: socket.socket) -> int:
     return int(struct.unpack("iII", credentials)[1])
 
 
+def serves(pair: Pair, name: str = "service") -> int:
+    """g2 serves, g1 connects; gives the user that the server has met."""
+    server = Server(pair.g2.run_dir, name)
+    client = connect(pair.g1.run_dir / "g2" / name)
+    met = caller_of(server.accept())
+    client.close()
+    return met
+
+
 def shown(pair: Pair, name: str) -> bool:
     return (pair.g1.run_dir / "g2" / name).exists()
 
@@ -117,10 +126,7 @@ def test_a_domain_has_a_user_of_its_own(folder: Path, users: Path) -> None:
     pair = Pair(folder, under=under)
     try:
         pair.connect()
-        server = Server(pair.g2.run_dir, "service")
-        client = connect(pair.g1.run_dir / "g2" / "service")
-        assert caller_of(server.accept()) == 4321
-        client.close()
+        assert serves(pair) == 4321
     finally:
         pair.stop()
 
@@ -130,10 +136,7 @@ def test_the_user_of_all_other_domains_is_configured(folder: Path) -> None:
     pair = Pair(folder, "--remote-user", "4322")
     try:
         pair.connect()
-        server = Server(pair.g2.run_dir, "service")
-        client = connect(pair.g1.run_dir / "g2" / "service")
-        assert caller_of(server.accept()) == 4322
-        client.close()
+        assert serves(pair) == 4322
     finally:
         pair.stop()
 

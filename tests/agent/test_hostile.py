@@ -21,7 +21,6 @@ from hand_made import (
     KICK,
     MARK,
     OPEN,
-    OPENED,
     RESYNC,
     RST,
     SLOT,
@@ -207,10 +206,7 @@ def stream_on_shm(pair: Pair) -> tuple[Peer, mmap.mmap, tuple[int, int], socket.
     path, nonce = pair.make_region()
     server = serve(pair.g1)
     peer = Peer(pair.g1)
-    peer.prove_itself()
-    peer.send(RESYNC)
-    peer.send(OPEN, BY_TCP + b"sink", stream=3)
-    peer.wait_for(OPENED)
+    peer.open_stream()
     program, _ = server.accept()
     program.settimeout(10)
     pair.g1.call("region.attach", peer="g2", nonce=nonce, file=str(path))

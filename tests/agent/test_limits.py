@@ -27,7 +27,6 @@ from hand_made import (
     KICK,
     MARK,
     OPEN,
-    OPENED,
     PREPARE,
     PREPARED,
     RESYNC,
@@ -218,10 +217,7 @@ def test_a_commit_that_never_comes_ends_the_connection(unlinked: Pair, g1: Agent
 def test_a_peer_put_back_to_an_older_epoch_is_met_anew(unlinked: Pair, g1: Agent) -> None:
     server = serve(g1)
     peer = Peer(g1)
-    peer.prove_itself()
-    peer.send(RESYNC)
-    peer.send(OPEN, BY_TCP + b"sink", stream=3)
-    peer.wait_for(OPENED)
+    peer.open_stream()
     peer.socket.close()
     peer = Peer(g1)
     peer.prove_itself()
@@ -238,10 +234,7 @@ def test_a_peer_put_back_to_an_older_epoch_is_met_anew(unlinked: Pair, g1: Agent
 def test_bytes_in_the_ring_behind_the_end(unlinked: Pair, g1: Agent) -> None:
     server = serve(g1)
     peer = Peer(g1)
-    peer.prove_itself()
-    peer.send(RESYNC)
-    peer.send(OPEN, BY_TCP + b"sink", stream=3)
-    peer.wait_for(OPENED)
+    peer.open_stream()
     program, _ = server.accept()
     path, nonce = unlinked.make_region()
     g1.call("region.attach", peer="g2", nonce=nonce, file=str(path))

@@ -12,11 +12,8 @@ import pytest
 from agents import Agent, Pair, Proxy, Refused, wait_until
 from hand_made import (
     ACK,
-    BY_TCP,
     DATA,
     KICK,
-    OPEN,
-    OPENED,
     PREPARE,
     RESYNC,
     RST,
@@ -262,10 +259,7 @@ def test_a_peer_put_back_to_before_its_last_bytes(unlinked: Pair) -> None:
     g1.call("link.add", peer="g2", peer_id=4, address="127.0.0.1", port=1, key=Pair.KEY)
     server = serve(g1)
     peer = Peer(g1)
-    peer.prove_itself()
-    peer.send(RESYNC)
-    peer.send(OPEN, BY_TCP + b"sink", stream=3)
-    peer.wait_for(OPENED)
+    peer.open_stream()
     program, _ = server.accept()
     program.settimeout(10)
     program.sendall(b"once")

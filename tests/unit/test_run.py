@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import psutil
@@ -31,9 +32,12 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return pids
 
 
-def test_ctrl_c_in_the_middle_of_a_start_ends_the_program(interrupted: list[int]) -> None:
+@pytest.mark.parametrize("start", [run.spawn, run.run])
+def test_ctrl_c_in_the_middle_of_a_start_ends_the_program(
+    start: Callable[[list[str]], object], interrupted: list[int]
+) -> None:
     with pytest.raises(KeyboardInterrupt):
-        run.spawn(SLEEPS)
+        start(SLEEPS)
     assert not psutil.pid_exists(interrupted[0])
 
 

@@ -31,6 +31,7 @@
 /* getsockopt(fd, AF_VSOCK, this, uint64_t *): a caller's user, as its domain numbers them */
 #define SHIM_PEER_USER 0x4453
 #define SHIM_FILLER_MAX 256u
+#define SHIM_PACKET_MAX 262144u     /* as much as the kernel's AF_VSOCK takes by default */
 #define SHIM_PORTS_PRIVILEGED 1024u /* below: for root, as the kernel has it */
 
 enum shim_type { SHIM_WHOAMI = 1, SHIM_BIND = 2, SHIM_CONNECT = 3, SHIM_PROMOTE = 4 };

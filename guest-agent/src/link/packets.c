@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "abi/shim.h"
 #include "base/passing.h"
 
 #define HEADER sizeof(uint32_t)
@@ -20,8 +21,8 @@ int packets_init(struct stream *stream)
 
     if (!packets)
         return -ENOMEM;
-    queue_init(&packets->out, HEADER + PACKET_MAX);
-    queue_init(&packets->in, HEADER + PACKET_MAX);
+    queue_init(&packets->out, HEADER + SHIM_PACKET_MAX);
+    queue_init(&packets->in, HEADER + SHIM_PACKET_MAX);
     stream->packets = packets;
     return 0;
 }
@@ -71,7 +72,7 @@ static enum stream_result take_message(struct stream *stream)
 
     if (length < 0)
         return no_message(stream);
-    room = length <= (ssize_t)PACKET_MAX ? queue_reserve(out, HEADER + (size_t)length) : NULL;
+    room = length <= (ssize_t)SHIM_PACKET_MAX ? queue_reserve(out, HEADER + (size_t)length) : NULL;
     if (!room)
         return broken(stream, "there is no room for the program's message");
     length =

@@ -7,8 +7,6 @@
 #include "base/queue.h"
 #include "link/stream.h"
 
-#define PACKET_MAX 262144u /* as much as the kernel's AF_VSOCK takes by default */
-
 struct packets {
     struct queue out; /* one message of the program's, on its way into the stream */
     struct queue in;  /* one for the program, until it is whole */

@@ -4,9 +4,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "abi/shim.h"
 #include "shim/real.h"
-
-#define PACKET_MAX 262144u /* as link/packets.h has it */
 
 union control {
     struct cmsghdr align;
@@ -51,7 +50,7 @@ ssize_t packets_send(int fd, const struct iovec *pieces, int count, int flags)
         length += pieces[i].iov_len;
     if (!length)
         return 0; /* as the kernel: nothing is sent */
-    if (length > PACKET_MAX)
+    if (length > SHIM_PACKET_MAX)
         return -EMSGSIZE;
     if (flags & MSG_EOR)
         return send_record(fd, pieces, count, flags);

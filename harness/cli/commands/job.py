@@ -12,7 +12,6 @@ from harness.cli.commands.options import (
     Control,
     Duration,
     Initrd,
-    Keep,
     KeepResults,
     KeepWhen,
     Kernel,
@@ -21,6 +20,7 @@ from harness.cli.commands.options import (
     ResultsCap,
     Sut,
     Ttl,
+    When,
 )
 
 app = typer.Typer()
@@ -38,7 +38,7 @@ def demo(
     append: Append = "",
     qemu: Qemu = [],  # noqa: B006 - typer's own copy
     sut: Sut = None,
-    keep: KeepWhen = Keep.NEVER,
+    keep: KeepWhen = When.NEVER,
     ttl: Ttl = None,
     results_cap: ResultsCap = RESULTS_CAP,
     keep_results: KeepResults = None,
@@ -84,7 +84,7 @@ def stress(
     append: Append = "",
     qemu: Qemu = [],  # noqa: B006 - typer's own copy
     sut: Sut = None,
-    keep: KeepWhen = Keep.NEVER,
+    keep: KeepWhen = When.NEVER,
     ttl: Ttl = None,
     results_cap: ResultsCap = RESULTS_CAP,
     keep_results: KeepResults = None,

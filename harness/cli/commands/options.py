@@ -15,8 +15,8 @@ RESULTS_CAP = 200 << 20
 LOOK_SECONDS = 120.0  # how long a look waits for another command on the same testbed
 
 
-class Keep(StrEnum):
-    """When a testbed stays up behind a run."""
+class When(StrEnum):
+    """After which runs something is done: a testbed stays up, cases come once more."""
 
     NEVER = "never"
     FAILED = "failed"
@@ -40,14 +40,6 @@ def size(text: object) -> int:
         return parse_size(int(word) if word.isdigit() else word)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-
-
-class Again(StrEnum):
-    """Which cases of a stress run come once more without grants."""
-
-    NEVER = "never"
-    FAILED = "failed"
-    ALWAYS = "always"
 
 
 def region_size(text: object) -> int:
@@ -102,9 +94,9 @@ KeepResults = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="Remove all but the N newest runs of this command."),
 ]
-KeepWhen = Annotated[Keep, typer.Option("--keep", help="When the testbed stays up behind it.")]
+KeepWhen = Annotated[When, typer.Option("--keep", help="When the testbed stays up behind it.")]
 Control = Annotated[
-    Again | None,
+    When | None,
     typer.Option(help="Which cases come once more without grants, to tell whose a failure is."),
 ]
 Duration = Annotated[

@@ -8,16 +8,16 @@ import pytest
 from rich.console import Console
 
 from harness.cli import keeping
-from harness.cli.commands.options import Keep
+from harness.cli.commands.options import When
 from harness.model.topology import lab_topology
 from harness.testbed.record import TestbedRecord
 
 
 @pytest.mark.parametrize(
     ("keep", "stays_after"),
-    [(Keep.NEVER, set()), (Keep.FAILED, {1, 2, 69}), (Keep.ALWAYS, {0, 1, 2, 69})],
+    [(When.NEVER, set()), (When.FAILED, {1, 2, 69}), (When.ALWAYS, {0, 1, 2, 69})],
 )
-def test_by_exit_code_but_never_after_ctrl_c(keep: Keep, stays_after: set[int]) -> None:
+def test_by_exit_code_but_never_after_ctrl_c(keep: When, stays_after: set[int]) -> None:
     assert {code for code in (0, 1, 2, 69, 130) if keeping.wanted(keep, code)} == stays_after
 
 

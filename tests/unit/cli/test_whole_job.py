@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from harness.cli import inside, keeping, outside, whole_job
-from harness.cli.commands.options import Keep
+from harness.cli.commands.options import When
 from harness.cli.whole_job import Ending, Run, Wishes
 from harness.errors import SubjectFailed, TestbedError
 from harness.model.result import Summary
@@ -64,18 +64,18 @@ def test_a_run_without_a_summary_is_no_verdict(
 @pytest.mark.parametrize(
     ("keep", "code", "done"),
     [
-        (Keep.NEVER, 1, ["stop"]),
-        (Keep.FAILED, 0, ["stop"]),
-        (Keep.FAILED, 1, ["keep 60.0"]),
-        (Keep.FAILED, 130, ["stop"]),
-        (Keep.ALWAYS, 0, ["keep 60.0"]),
+        (When.NEVER, 1, ["stop"]),
+        (When.FAILED, 0, ["stop"]),
+        (When.FAILED, 1, ["keep 60.0"]),
+        (When.FAILED, 130, ["stop"]),
+        (When.ALWAYS, 0, ["keep 60.0"]),
     ],
 )
 def test_a_testbed_stays_when_it_was_asked_to(
     steps: list[str],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
-    keep: Keep,
+    keep: When,
     code: int,
     done: list[str],
 ) -> None:
