@@ -6,6 +6,7 @@
     ├── CommandFailed   69  a program we ran failed; carries its command line and output
     ├── DeadlineExceeded 69 a condition did not come true in time
     ├── ConnectionLost  69  what carried our words broke; opening it again may help
+    ├── GuestGone       69  a guest has left the host it was found on; finding it again may help
     ├── UsageError       2  something wrong was asked for; nothing was touched
     └── SubjectFailed    1  what was tested failed
 
@@ -70,3 +71,7 @@ class DeadlineExceeded(TestbedError):
 
 class ConnectionLost(TestbedError):
     """What carried our words broke; opening it again may help."""
+
+
+class GuestGone(TestbedError):
+    """A guest has left the host it was found on; finding it again may help."""

@@ -10,7 +10,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 import psutil
 from rich.console import Console
@@ -19,7 +20,7 @@ from harness import run
 from harness.cli import deadline
 from harness.cli.deadline import INSIDE
 from harness.cli.main import BISECT
-from harness.errors import INTERRUPTED, TestbedError, UsageError
+from harness.errors import INTERRUPTED, GuestGone, TestbedError, UsageError
 from harness.events import EventLog
 from harness.hosts.inventory_file import targets
 from harness.hosts.lab.lab import Lab
@@ -28,7 +29,10 @@ from harness.testbed import record
 from harness.testbed.lock import exclusive
 from harness.testbed.testbed import Testbed
 
+T = TypeVar("T")
+
 INTERRUPT_SECONDS = 15.0
+LOOKS = 3  # for a guest that is never where it just was
 CHANGE_PATIENCE = 10.0
 EXIT_CODES = (0, 1, 2, TestbedError.exit_code, INTERRUPTED)
 
@@ -171,6 +175,15 @@ def held(name: str, patience: float, events: EventLog | None = None) -> Iterator
     with lock, reached(name, events) as testbed:
         testbed.recover_grants()
         yield testbed
+
+
+def answered(name: str, patience: float, question: Callable[[Testbed], T]) -> T:
+    """What the running testbed answers. One guest that moves on meanwhile is looked for again."""
+    for _ in range(LOOKS - 1):
+        with suppress(GuestGone), held(name, patience) as testbed:
+            return question(testbed)
+    with held(name, patience) as testbed:
+        return question(testbed)
 
 
 def say_waiting(name: str) -> Callable[[], None]:

@@ -57,8 +57,7 @@ def _ask_lab(name: str) -> dict[str, Any]:
 def _ask_machines(found: TestbedRecord) -> dict[str, Any]:
     if found.state != "up":
         return {"note": "not up yet; or testbed gc sweeps it, when nobody works on it"}
-    with inside.held(found.name, GLANCE_SECONDS) as testbed:
-        return inspection.inspect(testbed)
+    return inside.answered(found.name, GLANCE_SECONDS, inspection.inspect)
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:

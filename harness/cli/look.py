@@ -13,8 +13,7 @@ from harness.testbed import inspect as inspection
 
 def inspect(name: str, as_json: bool, patience: float) -> None:
     """Hosts, guests, grants, links and streams of a testbed."""
-    with inside.held(name, patience) as testbed:
-        found = inspection.inspect(testbed)
+    found = inside.answered(name, patience, inspection.inspect)
     if as_json:
         _print_json(found)
         return
@@ -29,15 +28,13 @@ def inspect(name: str, as_json: bool, patience: float) -> None:
 
 def streams(testbed: str, as_json: bool, patience: float) -> None:
     """Every open stream: its path, its bytes, its longest stall."""
-    with inside.held(testbed, patience) as running:
-        rows = inspection.streams(running)
+    rows = inside.answered(testbed, patience, inspection.streams)
     _print_json(rows) if as_json else Console().print(show.open_streams(rows))
 
 
 def grants(testbed: str, as_json: bool, patience: float) -> None:
     """Who shares memory with whom, where, and which path each link takes."""
-    with inside.held(testbed, patience) as running:
-        rows = inspection.grants(running)
+    rows = inside.answered(testbed, patience, inspection.grants)
     _print_json(rows) if as_json else Console().print(show.grants(rows))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from harness.errors import TestbedError, UsageError
+from harness.errors import GuestGone, TestbedError, UsageError
 from harness.events import EventLog
 from harness.grants.grant import Grant
 from harness.guests.guest import Guest
@@ -138,8 +138,16 @@ def locate(places: dict[str, Place], name: str) -> tuple[Domain, Place] | None:
         for place in places.values()
         if (domain := Domain.find(place.connection, name)) is not None
     ]
-    running = [pair for pair in found if pair[0].running()]
+    running = [pair for pair in found if _runs(pair[0])]
     return next(iter(running or found), None)
+
+
+def _runs(domain: Domain) -> bool:
+    """Whether it runs there; one that has just left does not."""
+    try:
+        return domain.running()
+    except GuestGone:
+        return False
 
 
 def unknown(kind: str, name: str, valid: Iterable[str]) -> UsageError:

@@ -12,7 +12,7 @@ import libvirt
 import libvirt_qemu
 
 from harness import clock
-from harness.errors import DeadlineExceeded, TestbedError
+from harness.errors import DeadlineExceeded, GuestGone, TestbedError
 from harness.virt import lifecycle, loop
 
 KEEPALIVE_SECONDS, KEEPALIVE_COUNT = 5, 4
@@ -145,7 +145,9 @@ class Connection:
 
 
 class translated:  # noqa: N801 - reads as a verb: with translated(...)
-    """Turn libvirt's errors inside the block into a TestbedError that says `what` failed."""
+    """Turn libvirt's errors inside the block into a TestbedError that says `what` failed;
+    GuestGone when libvirt knows the guest no more.
+    """
 
     def __init__(self, what: str, where: str, fix: str = "") -> None:
         self.what, self.where, self.fix = what, where, fix
@@ -155,5 +157,7 @@ class translated:  # noqa: N801 - reads as a verb: with translated(...)
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, libvirt.libvirtError):
+            gone = error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN
+            kind = GuestGone if gone else TestbedError
             why = str(error).strip()
-            raise TestbedError(self.what, where=self.where, why=why, fix=self.fix) from error
+            raise kind(self.what, where=self.where, why=why, fix=self.fix) from error

@@ -7,9 +7,9 @@ from typing import Any
 import libvirt
 import pytest
 
-from harness.errors import DeadlineExceeded
+from harness.errors import DeadlineExceeded, GuestGone, TestbedError
 from harness.virt import connection as module
-from harness.virt.connection import Connection, DomainEvent
+from harness.virt.connection import Connection, DomainEvent, translated
 
 
 class Raw:
@@ -63,3 +63,23 @@ def test_old_events_are_dropped_and_marks_stay_right(
     with pytest.raises(DeadlineExceeded):
         made.await_event(since, "g2", "started", within=0.01)
     assert len(made._events) == 3
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (libvirt.VIR_ERR_NO_DOMAIN, GuestGone),
+        (libvirt.VIR_ERR_OPERATION_FAILED, TestbedError),
+    ],
+)
+def test_a_guest_that_libvirt_knows_no_more_is_an_error_of_its_own(
+    code: int, kind: type[TestbedError]
+) -> None:
+    error = libvirt.libvirtError("no")
+    error.err = (code, 0, "no", 0, "", None, None, 0, 0)
+    with (
+        pytest.raises(TestbedError, match="g1 has no state") as caught,
+        translated("g1 has no state", "h1"),
+    ):
+        raise error
+    assert type(caught.value) is kind
