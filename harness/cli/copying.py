@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from harness import clock
-from harness.cli import inside, show
+from harness.cli import reach, show
 from harness.cli.signals import stop_at_first_signal
 from harness.errors import UsageError
 from harness.guests import files
@@ -53,7 +53,7 @@ def copy(testbed: str, source: str, destination: str) -> None:
             raise UsageError(f"{end.machine}:{end.path} is no whole path", fix="start it with /")
     stop_at_first_signal()
     begun = clock.now()
-    with inside.reached(testbed) as running:
+    with reach.reached(testbed) as running:
         size = _put(running, *ends) if ends[1].machine else _get(running, *ends)
     seconds = clock.now() - begun
     Console(stderr=True).print(

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from harness.cli import inside
+from harness.cli import reach
+from harness.cli.commands.options import CHANGE_SECONDS
 from harness.cli.progress import Progress
 from harness.cli.signals import stop_at_first_signal
 from harness.errors import UsageError
@@ -67,7 +68,7 @@ def _changing(testbed: str) -> Iterator[Testbed]:
     """The running testbed for us alone, with progress on the terminal."""
     events = EventLog()
     stop_at_first_signal()
-    with inside.held(testbed, inside.CHANGE_PATIENCE, events) as running:
+    with reach.held(testbed, CHANGE_SECONDS, events) as running:
         progress = Progress(Console())
         progress.watch(events)
         try:

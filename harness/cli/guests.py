@@ -6,7 +6,8 @@ import sys
 
 from rich.console import Console
 
-from harness.cli import inside, show
+from harness.cli import reach, show
+from harness.cli.commands.options import CHANGE_SECONDS
 from harness.cli.progress import Progress
 from harness.cli.signals import stop_at_first_signal
 from harness.events import EventLog
@@ -16,7 +17,7 @@ from harness.run import Completed
 
 def execute(testbed: str, guest: str, argv: list[str], within: float) -> int:
     """Run a program in a guest, through qemu-guest-agent: works during a move, too."""
-    with inside.reached(testbed) as running:
+    with reach.reached(testbed) as running:
         return pass_on(running.guest(guest).exec(argv, within=within, check=False))
 
 
@@ -31,7 +32,7 @@ def migrate(testbed: str, guest: str, to: str, bandwidth_mib: int) -> None:
     """Move a guest to another host; its open streams carry on."""
     terminal, events = Console(), EventLog()
     stop_at_first_signal()
-    with inside.held(testbed, inside.CHANGE_PATIENCE, events) as running:
+    with reach.held(testbed, CHANGE_SECONDS, events) as running:
         progress = Progress(terminal)
         progress.watch(events)
         try:

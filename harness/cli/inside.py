@@ -1,7 +1,8 @@
 """Outside and inside: a lab's hosts are reached from within its namespace only.
 
 A command that talks to hosts runs itself again inside, and then uses SSH and libvirt exactly as
-with real machines: those are reached from where we are, and there is nothing to enter.
+with real machines: those are reached from where we are, and there is nothing to enter. What only
+the inner half needs is not imported here: it would be imported twice.
 """
 
 from __future__ import annotations
@@ -9,9 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import TypeVar
+from collections.abc import Callable
 
 import psutil
 from rich.console import Console
@@ -20,20 +19,12 @@ from harness import run
 from harness.cli import deadline
 from harness.cli.deadline import INSIDE
 from harness.cli.main import BISECT
-from harness.errors import INTERRUPTED, GuestGone, TestbedError, UsageError
-from harness.events import EventLog
-from harness.hosts.inventory_file import targets
+from harness.errors import INTERRUPTED, TestbedError, UsageError
 from harness.hosts.lab.lab import Lab
-from harness.hosts.ssh import SshHost
-from harness.testbed import record
+from harness.testbed import folders
 from harness.testbed.lock import exclusive
-from harness.testbed.testbed import Testbed
-
-T = TypeVar("T")
 
 INTERRUPT_SECONDS = 15.0
-LOOKS = 3  # for a guest that is never where it just was
-CHANGE_PATIENCE = 10.0
 EXIT_CODES = (0, 1, 2, TestbedError.exit_code, INTERRUPTED)
 
 
@@ -44,23 +35,24 @@ def is_inside() -> bool:
 
 def running_lab(name: str) -> Lab:
     """The lab of that testbed. Raises UsageError when it does not run."""
-    lab = Lab.load(record.lab_folder(name))
+    lab = Lab.load(folders.lab_folder(name))
     if lab is None:
-        known = ", ".join(record.names()) or "none"
+        known = ", ".join(folders.names()) or "none"
         raise UsageError(f"no testbed {name!r} runs here", why=f"known: {known}", fix="testbed up")
     return lab
 
 
-def on_machines(name: str) -> bool:
-    """Whether the hosts of that testbed are real machines."""
-    found = record.read(name)
-    return found is not None and found.machines is not None
+def enter(name: str, patience: float | None = None) -> None:
+    """Replace this process by the same command inside the lab of that name, if one runs.
 
-
-def enter(name: str) -> None:
-    """Replace this process by the same command inside the lab, unless its hosts are in reach."""
-    if is_inside() or on_machines(name):
+    With `patience` it first waits until no other command works on it: whoever does may be taking
+    it down, and then there is nothing to enter.
+    """
+    if is_inside() or Lab.load(folders.lab_folder(name)) is None:
         return
+    if patience is not None:
+        with exclusive(name, patience=patience, waiting=say_waiting(name)):
+            pass
     argv = running_lab(name).enter_argv(_testbed(sys.argv[1:]))
     deadline.disarm()
     os.environ[INSIDE] = "1"
@@ -137,53 +129,6 @@ def _descendants(pid: int) -> list[psutil.Process]:
         return psutil.Process(pid).children(recursive=True)
     except psutil.NoSuchProcess:
         return []
-
-
-def hosts_of(name: str) -> list[SshHost]:
-    """The testbed's hosts, ready to be reached; those of a lab from inside."""
-    found = record.read(name)
-    if found is not None and found.machines is not None:
-        return [SshHost(target) for target in targets(found.machines)]
-    return [SshHost(host) for host in running_lab(name).hosts]
-
-
-@contextmanager
-def reached(name: str, events: EventLog | None = None) -> Iterator[Testbed]:
-    """The running testbed of that name, its agents left in peace; enters its lab first."""
-    enter(name)
-    found = record.read(name)
-    if found is None:
-        raise TestbedError(f"the record of {name} cannot be read", fix="testbed gc")
-    if found.state != "up":
-        raise UsageError(f"{name} is not up yet", fix="wait for testbed up, or testbed down")
-    testbed = Testbed.connect(found, hosts_of(name), events or EventLog())
-    try:
-        yield testbed
-    finally:
-        testbed.close()
-
-
-@contextmanager
-def held(name: str, patience: float, events: EventLog | None = None) -> Iterator[Testbed]:
-    """The running testbed with its grants, for us alone; enters its lab first."""
-    if not is_inside() and not on_machines(name):
-        running_lab(name)
-        with exclusive(name, patience=patience, waiting=say_waiting(name)):
-            pass  # whoever has it may be taking it down: then there is no lab to enter
-        enter(name)
-    lock = exclusive(name, patience=patience, waiting=say_waiting(name))
-    with lock, reached(name, events) as testbed:
-        testbed.recover_grants()
-        yield testbed
-
-
-def answered(name: str, patience: float, question: Callable[[Testbed], T]) -> T:
-    """What the running testbed answers. One guest that moves on meanwhile is looked for again."""
-    for _ in range(LOOKS - 1):
-        with suppress(GuestGone), held(name, patience) as testbed:
-            return question(testbed)
-    with held(name, patience) as testbed:
-        return question(testbed)
 
 
 def say_waiting(name: str) -> Callable[[], None]:

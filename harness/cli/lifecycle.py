@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from harness import config
-from harness.cli import inside, machines, outside, places
+from harness.cli import inside, machines, outside, places, reach
+from harness.cli.commands.options import CHANGE_SECONDS
 from harness.cli.printable import printable
 from harness.cli.progress import Progress
 from harness.cli.signals import stop_at_first_signal
@@ -20,7 +21,7 @@ from harness.images.micro import build_micro
 from harness.model import duration
 from harness.model.overrides import Overrides
 from harness.model.topology import Topology
-from harness.testbed import record, sweep
+from harness.testbed import folders, record, sweep
 from harness.testbed.apply import apply
 from harness.testbed.lock import exclusive
 
@@ -60,7 +61,7 @@ def _start_and_keep(wanted: Topology, ttl: float | None = None) -> None:
         code = inside.run_inside(lab, ["up", "--recorded", wanted.name])
         if code:
             raise typer.Exit(code)  # it has said why
-        lab.keep(ttl, record.folder_of(wanted.name))
+        lab.keep(ttl, folders.folder_of(wanted.name))
     except BaseException:
         progress.stop()
         outside.stop(wanted.name, events)
@@ -78,7 +79,7 @@ def apply_recorded(name: str) -> None:
     progress.watch(events)
     image = build_micro(config.cache_dir(), config.REPOSITORY, events)
     try:
-        apply(found, inside.hosts_of(name), image, events).close()
+        apply(found, reach.hosts_of(name), image, events).close()
     finally:
         progress.stop()
 
@@ -86,7 +87,7 @@ def apply_recorded(name: str) -> None:
 def down(name: str) -> None:
     """Take a testbed down; nothing of it is left."""
     stop_at_first_signal()
-    with exclusive(name, patience=inside.CHANGE_PATIENCE, waiting=inside.say_waiting(name)):
+    with exclusive(name, patience=CHANGE_SECONDS, waiting=inside.say_waiting(name)):
         record.ours(name)
         events = EventLog()
         Progress(Console()).watch(events)

@@ -7,12 +7,12 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.cli import inside, show
+from harness.cli import inside, reach, show
 from harness.errors import TestbedError, UsageError
 from harness.hosts.lab.lab import Lab
 from harness.model import duration
+from harness.testbed import folders, record
 from harness.testbed import inspect as inspection
-from harness.testbed import record
 from harness.testbed.lock import exclusive
 from harness.testbed.record import TestbedRecord
 
@@ -21,7 +21,7 @@ GLANCE_SECONDS = 2.0  # another look takes no longer
 
 def ls(as_json: bool) -> None:
     """One row or one JSON object for each testbed."""
-    rows = [_row(name) for name in record.names()]
+    rows = [_row(name) for name in folders.names()]
     if as_json:
         print(json.dumps(rows, indent=2))
     elif rows:
@@ -46,7 +46,7 @@ def _row(name: str) -> dict[str, Any]:
 
 def _ask_lab(name: str) -> dict[str, Any]:
     with exclusive(name, patience=GLANCE_SECONDS):
-        lab = Lab.load(record.lab_folder(name))
+        lab = Lab.load(folders.lab_folder(name))
     if lab is None:
         return {"state": "gone", "note": "testbed gc sweeps it"}
     asked = ["inspect", name, "--json", "--patience", str(GLANCE_SECONDS)]
@@ -57,7 +57,7 @@ def _ask_lab(name: str) -> dict[str, Any]:
 def _ask_machines(found: TestbedRecord) -> dict[str, Any]:
     if found.state != "up":
         return {"note": "not up yet; or testbed gc sweeps it, when nobody works on it"}
-    return inside.answered(found.name, GLANCE_SECONDS, inspection.inspect)
+    return reach.answered(found.name, GLANCE_SECONDS, inspection.inspect)
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from harness import run
-from harness.cli import guests, inside
+from harness.cli import guests, reach
 from harness.cli.terminal import converse
 from harness.errors import TestbedError
 from harness.guests import login
@@ -24,7 +24,7 @@ REPLAYED_LINES = 24
 
 def ssh(testbed: str, guest: str, command: list[str], within: float) -> int:
     """A shell, or a command, in a guest: by its sshd if it has one, else by what it has."""
-    with inside.reached(testbed) as running:
+    with reach.reached(testbed) as running:
         found = running.guest(guest)
         target = _by_key(found) if running.record.topology.networks_of(guest) else None
         if target is not None and login.has_sshd(found):
@@ -42,7 +42,7 @@ def console(testbed: str, guest: str, log: bool) -> None:
 
     What was printed while nobody looked is not lost: every host that the guest lived on keeps it.
     """
-    with inside.reached(testbed) as running:
+    with reach.reached(testbed) as running:
         if log:
             for host, text in _printed(running, running.guest(guest)):
                 print(f"--- on {host}\n{text}")

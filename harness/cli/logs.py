@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from harness import clock
-from harness.cli import inside
+from harness.cli import reach
 from harness.cli.printable import printable
 from harness.errors import TestbedError, UsageError
 from harness.evidence.evidence import AGENT_LOG, HOST_LOGS
@@ -42,7 +42,7 @@ class Log:
 
 def logs(testbed: str, of: str, follow: bool) -> None:
     """Print the logs of a guest, a host, or everything; with `follow` also what comes."""
-    with inside.reached(testbed) as running:
+    with reach.reached(testbed) as running:
         _check(running, of)
         shown: dict[str, Log] = {}
         while True:

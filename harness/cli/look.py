@@ -7,13 +7,13 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.cli import inside, show
+from harness.cli import reach, show
 from harness.testbed import inspect as inspection
 
 
 def inspect(name: str, as_json: bool, patience: float) -> None:
     """Hosts, guests, grants, links and streams of a testbed."""
-    found = inside.answered(name, patience, inspection.inspect)
+    found = reach.answered(name, patience, inspection.inspect)
     if as_json:
         _print_json(found)
         return
@@ -28,13 +28,13 @@ def inspect(name: str, as_json: bool, patience: float) -> None:
 
 def streams(testbed: str, as_json: bool, patience: float) -> None:
     """Every open stream: its path, its bytes, its longest stall."""
-    rows = inside.answered(testbed, patience, inspection.streams)
+    rows = reach.answered(testbed, patience, inspection.streams)
     _print_json(rows) if as_json else Console().print(show.open_streams(rows))
 
 
 def grants(testbed: str, as_json: bool, patience: float) -> None:
     """Who shares memory with whom, where, and which path each link takes."""
-    rows = inside.answered(testbed, patience, inspection.grants)
+    rows = reach.answered(testbed, patience, inspection.grants)
     _print_json(rows) if as_json else Console().print(show.grants(rows))
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness import clock, config
-from harness.cli import inside, outside, places
+from harness.cli import inside, outside, places, reach
 from harness.cli.printable import printable
 from harness.cli.progress import Progress
 from harness.cli.signals import ignore_signals, stop_at_first_signal
@@ -105,7 +105,7 @@ def examine(name: str | None, file: Path | None) -> list[Check]:
     stop_at_first_signal()
     if name is not None:
         inside.enter(name)
-    hosts = inside.hosts_of(name) if name else machines.hosts_of(_inventory(file))
+    hosts = reach.hosts_of(name) if name else machines.hosts_of(_inventory(file))
     with _watched() as events:
         image = build_micro(config.cache_dir(), config.REPOSITORY, events)
         return examination.examine(hosts, image, events)

@@ -9,7 +9,8 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.cli import inside
+from harness.cli import reach
+from harness.cli.commands.options import CHANGE_SECONDS
 from harness.cli.progress import Progress
 from harness.errors import CommandFailed
 from harness.events import EventLog
@@ -109,7 +110,7 @@ class Testbed:
 def repl(name: str) -> None:
     """A prompt that has the testbed for itself until it is left; IPython's where it is there."""
     events = EventLog()
-    with inside.held(name, inside.CHANGE_PATIENCE, events) as found:
+    with reach.held(name, CHANGE_SECONDS, events) as found:
         Progress(Console(stderr=True)).watch(events)
         testbed = Testbed(found)
         _prompt(testbed, _names(testbed))

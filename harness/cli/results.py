@@ -15,7 +15,7 @@ from harness import clock
 from harness.cli import show
 from harness.errors import UsageError
 from harness.events import EventLog
-from harness.testbed import record
+from harness.testbed import folders
 from harness.testbed.lock import exclusive
 
 LOGS = (".log", ".jsonl", ".txt")
@@ -135,6 +135,6 @@ def _goes_on(run: Path) -> bool:
         with exclusive(name):
             young = clock.utc().timestamp() - run.stat().st_mtime < YOUNG_SECONDS
             concluded = (run / "summary.json").exists()
-            return record.folder_of(name).exists() or (young and not concluded)
+            return folders.folder_of(name).exists() or (young and not concluded)
     except (UsageError, OSError):
         return True

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.text import Text
 
 from harness import clock
-from harness.cli import inside
+from harness.cli import inside, reach
 from harness.cli.printable import printable
 from harness.cli.signals import stop_at_first_signal
 from harness.errors import INTERRUPTED, DeadlineExceeded, TestbedError, UsageError
 from harness.events import Event, EventLog
 from harness.hosts.lab.lab import Lab
-from harness.testbed import record
+from harness.testbed import folders, record
 from harness.watch.watcher import Watcher
 
 HOLDER = "TESTBED_WATCHER"  # who we are outside: inside a lab a process has another number
@@ -61,7 +61,7 @@ def watch(name: str, as_json: bool, wait: bool) -> None:
     """Watch until Ctrl-C, or until the testbed is taken down."""
     os.environ.setdefault(HOLDER, f"{getpass.getuser()}@{socket.gethostname()}, pid {os.getpid()}")
     stop_at_first_signal()
-    if inside.is_inside() or inside.on_machines(name):
+    if inside.is_inside() or reach.on_machines(name):
         _watch_here(name, as_json, wait)
     else:
         options = [*(["--json"] if as_json else []), *([] if wait else ["--no-wait"])]
@@ -85,7 +85,7 @@ def _expect_gone(name: str, error: TestbedError) -> None:
     """Raises that error when the lab lives on: then something else ended what ran inside."""
     try:
         clock.wait_until(
-            lambda: Lab.load(record.lab_folder(name)) is None, within=GONE_SECONDS, what="its end"
+            lambda: Lab.load(folders.lab_folder(name)) is None, within=GONE_SECONDS, what="its end"
         )
     except DeadlineExceeded:
         raise error from None
@@ -100,7 +100,7 @@ def _watch_here(name: str, as_json: bool, wait: bool) -> None:
     events = EventLog(wanted=_wanted, keep=False)
     events.subscribe(_print_json if as_json else _print_plain)
     try:
-        Watcher(found, inside.hosts_of(name), events, os.environ[HOLDER]).run(wait=wait)
+        Watcher(found, reach.hosts_of(name), events, os.environ[HOLDER]).run(wait=wait)
     except KeyboardInterrupt:
         events.emit("watch.stopped", testbed=name)
 

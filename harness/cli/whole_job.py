@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness import clock, config
-from harness.cli import inside, keeping, outside, places, results
+from harness.cli import inside, keeping, outside, places, reach, results
 from harness.cli.commands.options import RESULTS_CAP, When
 from harness.cli.deadline import Overtime
 from harness.cli.printable import printable
@@ -190,7 +190,7 @@ def inner_half(run_id: str, progress: Progress, events: EventLog) -> Iterator[Ma
     progress.watch(events)
     image = build_micro(config.cache_dir(), config.REPOSITORY, events)
     try:
-        yield Makings(found, inside.hosts_of(name), image, events)
+        yield Makings(found, reach.hosts_of(name), image, events)
     finally:
         progress.stop()
 

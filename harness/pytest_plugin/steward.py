@@ -21,7 +21,7 @@ from harness.model.result import Migration, Stream
 from harness.pytest_plugin.consoles import Consoles
 from harness.pytest_plugin.contract import Standing
 from harness.run import Completed
-from harness.testbed import record
+from harness.testbed import folders, record
 from harness.testbed.apply import apply
 from harness.testbed.testbed import Testbed
 from harness.traffic.gauge import Felt, Gauge
@@ -43,7 +43,7 @@ class LabSteward:
 
     def bring_up(self, name: str, folder: str) -> Standing:
         """Bring up what the record of that name describes."""
-        found, lab = record.read(name), Lab.load(record.lab_folder(name))
+        found, lab = record.read(name), Lab.load(folders.lab_folder(name))
         if found is None or lab is None:
             raise TestbedError(f"the record of {name} is gone", fix="testbed gc")
         events = EventLog(_seen_from_inside(folder) / EVENTS)

@@ -11,7 +11,7 @@ from harness.hosts.lab.spec import LabSpec
 from harness.images import catalog
 from harness.images.micro import build_micro
 from harness.model.topology import Topology
-from harness.testbed import capacity, files, limits, record
+from harness.testbed import capacity, files, folders, limits, record
 from harness.testbed.machines import take_down
 from harness.testbed.record import TestbedRecord
 
@@ -45,7 +45,7 @@ def refuse_if_taken(name: str) -> None:
                 f"{name} is up already, on {hosts}", fix=f"testbed down {name} ends it"
             )
         raise UsageError(f"{name} was begun on {hosts} and never stood", fix="testbed gc")
-    if Lab.load(record.lab_folder(name)) is not None:
+    if Lab.load(folders.lab_folder(name)) is not None:
         raise UsageError(
             f"{name} is up already", fix=f"testbed inspect {name} shows it, testbed down ends it"
         )
@@ -67,7 +67,7 @@ def start(topology: Topology, events: EventLog) -> tuple[TestbedRecord, Lab]:
         hosts=tuple(topology.hosts),
         shm_bytes=max(host.shm for host in topology.hosts.values()),
     )
-    return made, Lab.start(spec, record.lab_folder(topology.name), events)
+    return made, Lab.start(spec, folders.lab_folder(topology.name), events)
 
 
 def stop(name: str, events: EventLog) -> None:
@@ -77,8 +77,8 @@ def stop(name: str, events: EventLog) -> None:
     found = record.read(name)
     if found is not None and found.machines is not None:
         take_down(found, events)
-    lab = Lab.load(record.lab_folder(name))
+    lab = Lab.load(folders.lab_folder(name))
     if lab is not None:
         with events.span("lab.stop"):
             lab.stop()
-    record.forget(name)
+    folders.forget(name)

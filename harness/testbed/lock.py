@@ -15,7 +15,7 @@ from pathlib import Path
 from harness import config
 from harness.clock import Deadline, wait_until
 from harness.errors import DeadlineExceeded, UsageError
-from harness.testbed import record
+from harness.testbed import folders
 
 SAY_AFTER = 1.0
 
@@ -39,7 +39,7 @@ def exclusive(
 
 
 def _file_of(name: str) -> Path:
-    record.folder_of(name)  # refuses what is no name
+    folders.folder_of(name)  # refuses what is no name
     root = config.state_dir() / "locks"
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)

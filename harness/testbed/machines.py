@@ -15,7 +15,7 @@ from harness.hosts.ssh import SshHost
 from harness.images.image import Image
 from harness.model import naming
 from harness.model.inventory import Inventory
-from harness.testbed import readiness, record
+from harness.testbed import folders, readiness, record
 from harness.testbed.apply import apply, find_parts
 from harness.testbed.claim import Claim, attending, found_on
 from harness.testbed.destroy import destroy
@@ -77,7 +77,7 @@ def _undo(
             if host not in claimed:
                 claim.forget(host)
         destroy(claim, claimed, events)
-        record.forget(name)
+        folders.forget(name)
     except TestbedError as error:
         events.emit("cleanup.failed", testbed=name, error=str(error), next="testbed gc")
 
@@ -149,10 +149,10 @@ def _sweep_one(found: list[tuple[SshHost, Claim]], wanted: bool, events: EventLo
 
 def _forget(testbed_id: str) -> None:
     """Our own record of it, if it is from here."""
-    for name in record.names():
+    for name in folders.names():
         found = record.read(name)
         if found is not None and found.testbed_id == testbed_id:
-            record.forget(name)
+            folders.forget(name)
 
 
 def _strangers(hosts: Iterable[SshHost], claimed: Iterable[str]) -> list[str]:

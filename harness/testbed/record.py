@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from harness import clock, config
+from harness import clock
 from harness.errors import UsageError
-from harness.model import naming
 from harness.model.grant_table import Granted, Table
 from harness.model.inventory import Inventory
 from harness.model.topology import GrantSpec, Topology
+from harness.testbed.folders import folder_of, names
 
 FILE = "testbed.json"
 NEW_FILE = FILE + ".new"
-LAB_FOLDER = "lab"
 
 
 class TestbedRecord(BaseModel):
@@ -90,25 +88,6 @@ def granted(spec: GrantSpec) -> Granted:
     return Granted(spec=spec, key=secrets.token_hex(32), since=since)
 
 
-def folder_of(name: str) -> Path:
-    """The state folder of the testbed of that name.
-
-    Raises UsageError for what is no name: a path would lead to somebody else's folder.
-    """
-    if not naming.NAME.fullmatch(name):
-        raise UsageError(
-            f"{name!r} is no testbed's name",
-            why="a name is up to 15 lower-case letters, digits and hyphens, a letter first",
-            fix="testbed ls",
-        )
-    return config.state_dir() / "testbeds" / name
-
-
-def lab_folder(name: str) -> Path:
-    """The state folder of its lab."""
-    return folder_of(name) / LAB_FOLDER
-
-
 def read(name: str) -> TestbedRecord | None:
     """The record of that name; None when there is none that can be read."""
     file = folder_of(name) / FILE
@@ -146,19 +125,3 @@ def refuse_anothers(name: str) -> None:
             why="there are files in it, but no record that can be read",
             fix="move them away, or choose another name",
         )
-
-
-def entries() -> list[str]:
-    """Everything in the folder where testbeds keep their state."""
-    root = config.state_dir() / "testbeds"
-    return sorted(entry.name for entry in root.iterdir()) if root.is_dir() else []
-
-
-def names() -> list[str]:
-    """Every name that has a state folder."""
-    return [entry for entry in entries() if naming.NAME.fullmatch(entry)]
-
-
-def forget(name: str) -> None:
-    """Remove the state folder of a testbed that no longer runs."""
-    shutil.rmtree(folder_of(name), ignore_errors=True)

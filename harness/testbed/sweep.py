@@ -16,7 +16,7 @@ from harness.clock import wait_until
 from harness.errors import DeadlineExceeded, TestbedError, UsageError
 from harness.hosts.lab.lab import Lab
 from harness.model import naming
-from harness.testbed import record
+from harness.testbed import folders, record
 
 DYING_SECONDS = 5.0
 SHM = Path("/dev/shm")
@@ -36,7 +36,7 @@ Lock = Callable[[str], AbstractContextManager[None]]
 def sweep(lock: Lock, stop: Callable[[str], None]) -> Report:
     """Look at every state folder; `lock` holds a testbed, `stop` ends and forgets it."""
     swept, left = [], []
-    for name in record.entries():
+    for name in folders.entries():
         reason = _sweep_one(name, lock, stop)
         if reason:
             left.append(f"{name}: {reason}")
@@ -79,7 +79,7 @@ def _alive_for_good(name: str) -> bool:
     """Whether its lab runs, and is not just ending."""
     try:
         wait_until(
-            lambda: Lab.load(record.lab_folder(name)) is None,
+            lambda: Lab.load(folders.lab_folder(name)) is None,
             within=0.3,
             what="the lab to end",
         )

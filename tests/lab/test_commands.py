@@ -131,22 +131,23 @@ def test_the_deadline_holds_inside_the_lab(lasting: User) -> None:
     assert done.returncode == 69 and "--timeout 3 s has passed during: testbed exec" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["migrate", "g9", "--to", "h2"], "there is no guest 'g9'"),
-        (["migrate", "g1", "--to", "h9"], "there is no host 'h9'"),
-        (["migrate", "g1", "--to", "h1"], "g1 is on h1 already"),
-        (["exec", "g9", "--", "true"], "there is no guest 'g9'"),
-        (["up"], "lab is up already"),
-        (["down", "other"], "there is no testbed 'other'"),
-        (["inspect", "other"], "no testbed 'other' runs here"),
-    ],
-)
-def test_bad_input_is_refused(lasting: User, arguments: list[str], said: str) -> None:
+REFUSED = {
+    ("migrate", "g9", "--to", "h2"): "there is no guest 'g9'",
+    ("migrate", "g1", "--to", "h9"): "there is no host 'h9'",
+    ("migrate", "g1", "--to", "h1"): "g1 is on h1 already",
+    ("exec", "g9", "--", "true"): "there is no guest 'g9'",
+    ("up",): "lab is up already",
+    ("down", "other"): "there is no testbed 'other'",
+    ("inspect", "other"): "no testbed 'other' runs here",
+}
+
+
+def test_bad_input_is_refused_and_nothing_touched(lasting: User) -> None:
     before = lasting.json("inspect", "lab")["guests"]
-    done = lasting.run(*arguments)
-    assert done.returncode == 2 and said in " ".join(done.stderr.split())
+    for arguments, said in REFUSED.items():
+        done = lasting.run(*arguments)
+        assert done.returncode == 2, arguments
+        assert said in " ".join(done.stderr.split()), arguments
     assert lasting.json("inspect", "lab")["guests"] == before
 
 
@@ -202,16 +203,3 @@ def test_results_that_cannot_be_written_are_refused_first(root: User) -> None:
     with nothing_left():
         done = user.run("demo")
     assert done.returncode == 2 and "results folder cannot be written" in done.stderr
-
-
-def test_a_second_command_at_the_same_time_is_refused(root: User, tmp_path: Path) -> None:
-    with nothing_left(), root.started("up") as first:
-        clock.wait_until(
-            lambda: (tmp_path / "state/testbeds/lab/testbed.json").exists(),
-            within=60,
-            what="the record",
-        )
-        done = root.run("up")
-        assert done.returncode == 2 and "another command is working on lab" in done.stderr
-        assert run.wait(first, 120) == 0
-        root.ok("down")

@@ -104,10 +104,12 @@ def test_ordinary_user(ordinary: User, event: str, number: signal.Signals) -> No
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_up_is_ended_half_way(root: User, number: signal.Signals) -> None:
-    """`up` is bound to its starter until everything stands."""
+    """`up` is bound to its starter until everything stands; until then a second one is refused."""
     state = root.home / "state" / "testbeds"
     with nothing_left(), root.started("up") as command:
-        assert await_event(lambda: state / "lab", "provision.task", command)
+        assert await_event(lambda: state / "lab", "provision.begin", command)
+        second = root.run("up")
+        assert second.returncode == 2 and "another command is working on lab" in second.stderr
         press_ctrl_c(command) if number == signal.SIGINT else kill(command)
         assert run.wait(command, 60) == (130 if number == signal.SIGINT else -number)
     root.ok("gc")

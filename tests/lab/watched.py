@@ -16,7 +16,7 @@ from harness.events import EventLog
 from harness.guests.guest import Guest
 from harness.hosts.lab.lab import Lab
 from harness.hosts.ssh import SshHost
-from harness.testbed import record
+from harness.testbed import folders, record
 from harness.testbed.testbed import Testbed, locate
 from harness.traffic.oracle import Report
 from harness.traffic.traffic import Traffic, judge, plain_plan
@@ -34,7 +34,7 @@ class Stage:
     """
 
     def __init__(self, log: Path) -> None:
-        found, lab = record.read(NAME), Lab.load(record.lab_folder(NAME))
+        found, lab = record.read(NAME), Lab.load(folders.lab_folder(NAME))
         assert found is not None and lab is not None
         self.lab, self._log = lab, log
         hosts = [SshHost(target) for target in lab.hosts]

@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.model.topology import GrantSpec, GuestSpec, HostSpec, Topology, lab_topology
-from harness.testbed import capacity, record, sweep
+from harness.testbed import capacity, folders, record, sweep
 from harness.testbed.lock import exclusive
 from harness.testbed.record import TestbedRecord
 
@@ -41,7 +41,7 @@ def test_a_record_survives_the_disk() -> None:
 
 def test_a_broken_record_is_none() -> None:
     TestbedRecord.new(lab_topology(), "digest").write()
-    (record.folder_of("lab") / record.FILE).write_text("{")
+    (folders.folder_of("lab") / record.FILE).write_text("{")
     assert record.read("lab") is None
 
 
@@ -65,7 +65,7 @@ def test_too_little_room_for_regions_is_refused() -> None:
 def stopped(names: list[str]) -> object:
     def stop(name: str) -> None:
         names.append(name)
-        record.forget(name)
+        folders.forget(name)
 
     return stop
 
@@ -75,7 +75,7 @@ def test_a_start_that_never_finished_is_swept() -> None:
     names: list[str] = []
     report = sweep.sweep(free, stopped(names))  # type: ignore[arg-type]
     assert names == ["lab"] and len(report.swept) == 1
-    assert not record.folder_of("lab").exists()
+    assert not folders.folder_of("lab").exists()
 
 
 def test_what_somebody_works_on_is_left_alone() -> None:
@@ -108,7 +108,7 @@ def test_the_sweep_decides_under_the_lock() -> None:
 
     @contextmanager
     def gone_meanwhile(name: str) -> Iterator[None]:
-        record.forget(name)
+        folders.forget(name)
         yield
 
     names: list[str] = []
@@ -152,7 +152,7 @@ def test_regions_of_others_are_listed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "..", "/etc", "a/b", "A", "x" * 16])
 def test_what_is_no_name_leads_to_no_folder(name: str) -> None:
     with pytest.raises(UsageError, match="no testbed's name"):
-        record.folder_of(name)
+        folders.folder_of(name)
 
 
 @pytest.mark.parametrize("name", ["", "../lab", "/etc"])

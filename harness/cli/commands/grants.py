@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.commands.options import Guest, Testbed, region_size
+from harness.cli.commands.entering import entered
+from harness.cli.commands.options import CHANGE_SECONDS, Guest, Testbed, region_size
 
 app = typer.Typer()
 
@@ -35,6 +36,7 @@ def grant(
     ] = Policy.FALLBACK,
 ) -> None:
     """Let two guests share memory, at once and whenever they meet."""
+    entered(testbed, CHANGE_SECONDS)
     from harness.cli import grants
 
     grants.grant(testbed, (one, other), size, policy.value)
@@ -50,6 +52,7 @@ def revoke(
     ] = None,
 ) -> None:
     """Take the shared memory of two guests away; the grant's policy says what streams feel."""
+    entered(testbed, CHANGE_SECONDS)
     from harness.cli import grants
 
     grants.revoke(testbed, (one, other), None if policy is None else policy.value)
@@ -58,6 +61,7 @@ def revoke(
 @app.command()
 def release(guest: Guest, testbed: Testbed = "lab") -> None:
     """Let go of a guest, to move it by hand (virsh migrate): its streams go on by TCP."""
+    entered(testbed, CHANGE_SECONDS)
     from harness.cli import grants
 
     grants.release(testbed, guest)
@@ -66,6 +70,7 @@ def release(guest: Guest, testbed: Testbed = "lab") -> None:
 @app.command()
 def manage(guest: Guest, testbed: Testbed = "lab") -> None:
     """Take a released guest back, moved or not."""
+    entered(testbed, CHANGE_SECONDS)
     from harness.cli import grants
 
     grants.manage(testbed, guest)

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.commands.options import EXEC_SECONDS, Guest, Testbed
+from harness.cli.commands.entering import entered
+from harness.cli.commands.options import CHANGE_SECONDS, EXEC_SECONDS, Guest, Testbed
 
 app = typer.Typer()
 VERBATIM = {"ignore_unknown_options": True, "allow_interspersed_args": False}
@@ -24,6 +25,7 @@ def exec_(
     testbed: Testbed = "lab",
 ) -> None:
     """Run a program in a guest; its output and exit code become ours."""
+    entered(testbed)
     from harness.cli import guests
 
     raise typer.Exit(guests.execute(testbed, guest, after_dashes(command), EXEC_SECONDS))
@@ -37,6 +39,7 @@ def migrate(
     bandwidth: Annotated[int, typer.Option(help="At most so many MiB/s; 0: no limit.", min=0)] = 0,
 ) -> None:
     """Move a guest to another host; its open streams carry on."""
+    entered(testbed, CHANGE_SECONDS)
     from harness.cli import guests
 
     guests.migrate(testbed, guest, to, bandwidth)
@@ -49,6 +52,7 @@ def ssh(
     testbed: Testbed = "lab",
 ) -> None:
     """A shell in a guest: by its sshd if it has one, else on its serial console."""
+    entered(testbed)
     from harness.cli import login
 
     raise typer.Exit(login.ssh(testbed, guest, command or [], EXEC_SECONDS))
@@ -61,6 +65,7 @@ def console(
     log: Annotated[bool, typer.Option("--log", help="Print all it ever said, and end.")] = False,
 ) -> None:
     """The guest's serial console; Ctrl-] leaves it."""
+    entered(testbed)
     from harness.cli import login
 
     login.console(testbed, guest, log)
@@ -73,6 +78,7 @@ def cp(
     testbed: Testbed = "lab",
 ) -> None:
     """Copy a file to a guest or host, or back: whole or not at all."""
+    entered(testbed)
     from harness.cli import copying
 
     copying.copy(testbed, source, destination)
@@ -85,6 +91,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
 ) -> None:
     """What guests, agents, libvirt and QEMU wrote."""
+    entered(testbed)
     from harness.cli import logs as work
 
     work.logs(testbed, of, follow)
@@ -93,6 +100,7 @@ def logs(
 @app.command()
 def repl(testbed: Testbed = "lab") -> None:
     """A Python prompt with the testbed, its guests and its hosts."""
+    entered(testbed, CHANGE_SECONDS)
     from harness.cli import repl as work
 
     work.repl(testbed)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.commands.entering import entered
 from harness.cli.commands.options import LOOK_SECONDS, Json, Name, Testbed
 
 app = typer.Typer()
@@ -26,6 +27,7 @@ def inspect(
     patience: Annotated[float, typer.Option(hidden=True)] = LOOK_SECONDS,
 ) -> None:
     """Hosts, guests, grants, links and streams of a testbed."""
+    entered(name, patience)
     from harness.cli import look
 
     look.inspect(name, as_json, patience)
@@ -34,6 +36,7 @@ def inspect(
 @app.command()
 def streams(testbed: Testbed = "lab", as_json: Json = False) -> None:
     """Every open stream: its path, its bytes, its longest stall."""
+    entered(testbed, LOOK_SECONDS)
     from harness.cli import look
 
     look.streams(testbed, as_json, LOOK_SECONDS)
@@ -42,6 +45,7 @@ def streams(testbed: Testbed = "lab", as_json: Json = False) -> None:
 @app.command()
 def grants(testbed: Testbed = "lab", as_json: Json = False) -> None:
     """Who shares memory with whom, where, and which path each link takes."""
+    entered(testbed, LOOK_SECONDS)
     from harness.cli import look
 
     look.grants(testbed, as_json, LOOK_SECONDS)

@@ -13,6 +13,7 @@ from harness.model import duration
 EXEC_SECONDS = 86400.0  # without --timeout a program may run for a day
 RESULTS_CAP = 200 << 20
 LOOK_SECONDS = 120.0  # how long a look waits for another command on the same testbed
+CHANGE_SECONDS = 10.0  # and how long a change does
 
 
 class When(StrEnum):

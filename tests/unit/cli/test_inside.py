@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from harness.cli import inside
-from harness.errors import GuestGone, TestbedError, UsageError
+from harness.errors import TestbedError, UsageError
 
 
 class HereLab:
@@ -47,34 +45,3 @@ def test_an_answer_is_what_was_printed() -> None:
         inside.ask_inside(HereLab("raise SystemExit('testbed: it hurts')"), [])  # type: ignore[arg-type]
     with pytest.raises(UsageError):
         inside.ask_inside(HereLab("raise SystemExit(2)"), [])  # type: ignore[arg-type]
-
-
-@contextmanager
-def nobodys(_name: str, _patience: float) -> Iterator[None]:
-    yield
-
-
-def test_a_guest_that_moves_on_is_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inside, "held", nobodys)
-    asked: list[int] = []
-
-    def question(_: object) -> int:
-        asked.append(1)
-        if len(asked) < inside.LOOKS:
-            raise GuestGone("g1 has no state")
-        return 7
-
-    assert inside.answered("lab", 1, question) == 7
-
-
-def test_a_guest_that_is_never_found_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inside, "held", nobodys)
-    asked: list[int] = []
-
-    def question(_: object) -> int:
-        asked.append(1)
-        raise GuestGone("g1 has no state")
-
-    with pytest.raises(GuestGone):
-        inside.answered("lab", 1, question)
-    assert len(asked) == inside.LOOKS
