@@ -7,6 +7,9 @@
 #include "abi/wire.h"
 #include "base/hex.h"
 #include "check.h"
+#include "link/handshake.h"
+#include "link/keys.h"
+#include "path/seal.h"
 
 #ifndef GOLDEN_FOLDER
 #define GOLDEN_FOLDER "../tests/golden"
@@ -43,12 +46,17 @@ static uint64_t number(const json_t *fields, const char *name)
     return (uint64_t)json_integer_value(value);
 }
 
+static void same_text(const json_t *text, const uint8_t *data, size_t size)
+{
+    uint8_t expected[256];
+
+    CHECK(size <= sizeof(expected) && hex_decode(expected, size, json_string_value(text)) == 0);
+    CHECK(memcmp(expected, data, size) == 0);
+}
+
 static void same_hex(const json_t *fields, const char *name, const uint8_t *data, size_t size)
 {
-    uint8_t expected[64];
-
-    CHECK(hex_decode(expected, size, json_string_value(json_object_get(fields, name))) == 0);
-    CHECK(memcmp(expected, data, size) == 0);
+    same_text(json_object_get(fields, name), data, size);
 }
 
 static void region_header(void)
@@ -139,7 +147,10 @@ static void hello(const json_t *fields)
     CHECK(hello.abi_version == number(fields, "abi_version"));
     CHECK(hello.id == number(fields, "id") && hello.peer_id == number(fields, "peer_id"));
     CHECK(hello.incarnation == number(fields, "incarnation"));
-    same_hex(fields, "challenge", hello.challenge, sizeof(hello.challenge));
+    same_hex(fields, "ephemeral", hello.ephemeral, sizeof(hello.ephemeral));
+    for (size_t i = 0; i < WIRE_KEYS; i++)
+        same_text(json_array_get(json_object_get(fields, "key_ids"), i), hello.key_ids[i],
+                  sizeof(hello.key_ids[i]));
     CHECK(strcmp(hello.name, json_string_value(json_object_get(fields, "name"))) == 0);
 }
 
@@ -214,10 +225,70 @@ static void messages(void)
     json_decref(file);
 }
 
+static void get_hex(const json_t *fields, const char *name, void *data, size_t size)
+{
+    CHECK(hex_decode(data, size, json_string_value(json_object_get(fields, name))) == 0);
+}
+
+/* Its records, sealed as it would seal them, and opened again. */
+static void sealed_records(const json_t *side, const struct handshake_keys *keys)
+{
+    struct seal mine = {0}, theirs = {0};
+    json_t *record;
+    size_t index;
+
+    memcpy(mine.key, keys->mine, sizeof(mine.key));
+    memcpy(theirs.key, keys->mine, sizeof(theirs.key));
+    json_array_foreach(json_object_get(side, "records"), index, record)
+    {
+        const char *text = json_string_value(json_object_get(record, "messages"));
+        struct wire_record head = {.length = (uint32_t)strlen(text) / 2};
+
+        memcpy(bytes, &head, sizeof(head));
+        CHECK(hex_decode(bytes + sizeof(head), head.length, text) == 0);
+        seal_close(&mine, bytes);
+        same_hex(record, "hex", bytes, sizeof(head) + head.length + WIRE_TAG_SIZE);
+        CHECK(seal_open(&theirs, bytes) == 0);
+        same_hex(record, "messages", bytes + sizeof(head), head.length);
+    }
+}
+
+static void sealing_of(const json_t *sealing, const char *mine, const char *theirs)
+{
+    const json_t *own = json_object_get(sealing, mine), *other = json_object_get(sealing, theirs);
+    struct handshake handshake;
+    struct handshake_keys keys;
+    uint8_t key[WIRE_KEY_SIZE];
+
+    get_hex(sealing, "key", key, sizeof(key));
+    get_hex(own, "secret", handshake.secret, sizeof(handshake.secret));
+    get_hex(own, "hello", &handshake.mine, sizeof(handshake.mine));
+    get_hex(other, "hello", &handshake.theirs, sizeof(handshake.theirs));
+    CHECK(handshake_finish(&handshake, key, &keys) == 0);
+    same_hex(own, "seals_with", keys.mine, sizeof(keys.mine));
+    same_hex(other, "seals_with", keys.theirs, sizeof(keys.theirs));
+    sealed_records(own, &keys);
+}
+
+static void sealing(void)
+{
+    json_t *file = load(GOLDEN_FOLDER "/wire.json"), *fields = json_object_get(file, "sealing");
+    struct keys keys = {0};
+    key_ids ids;
+
+    get_hex(fields, "key", keys.told, sizeof(keys.told));
+    keys_ids(&keys, ids);
+    same_hex(fields, "key_id", ids[0], sizeof(ids[0]));
+    sealing_of(fields, "lower", "higher");
+    sealing_of(fields, "higher", "lower");
+    json_decref(file);
+}
+
 static const struct check_test tests[] = {
     {"region header", region_header},
     {"ring control block", ring_control},
     {"messages", messages},
+    {"sealing", sealing},
 };
 
 CHECK_MAIN(tests)

@@ -198,10 +198,18 @@ class Proxy:
         except OSError:
             caller.close()
             return
+        self._introduce(caller, callee)
         for end in (caller, callee):
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self._lock:
             self._pairs.append((caller, callee))
+
+    def _introduce(self, caller: socket.socket, callee: socket.socket) -> None:
+        """A connection begins."""
+
+    def _alter(self, source: socket.socket, data: bytes) -> bytes:
+        """What becomes of bytes that have come from one end."""
+        return data
 
     def _pass_on(self, source: socket.socket) -> None:
         with self._lock:
@@ -211,7 +219,7 @@ class Proxy:
         other = pair[1] if source is pair[0] else pair[0]
         try:
             data = source.recv(65536)
-            other.sendall(data)
+            other.sendall(self._alter(source, data))
         except OSError:
             data = b""
         if not data:

@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 
+from tests.agent.sealing import Seal, agree, key_id, public
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 REGION: dict[str, Any] = json.loads((GOLDEN / "region.json").read_text())
-MESSAGES: list[dict[str, Any]] = json.loads((GOLDEN / "wire.json").read_text())["messages"]
+WIRE: dict[str, Any] = json.loads((GOLDEN / "wire.json").read_text())
+MESSAGES: list[dict[str, Any]] = WIRE["messages"]
+SEALING: dict[str, Any] = WIRE["sealing"]
 
 HEADER = struct.Struct("<HBBIIIQQ")
 SLOT = struct.Struct("<IIQQ")
@@ -71,11 +75,12 @@ def _marks(data: bytes) -> list[dict[str, Any]]:
 
 def _hello(data: bytes) -> dict[str, Any]:
     keys = ("version_min", "version_max", "abi_version", "id", "peer_id", "incarnation")
-    values = struct.unpack("<HHIIIQ32s32s", data)
+    *values, ephemeral, key_ids, name = struct.unpack("<HHIIIQ32s32s32s", data)
     return {
-        **dict(zip(keys, values[:6], strict=True)),
-        "challenge": values[6].hex(),
-        "name": _text(values[7]),
+        **dict(zip(keys, values, strict=True)),
+        "ephemeral": ephemeral.hex(),
+        "key_ids": [key_ids[:16].hex(), key_ids[16:].hex()],
+        "name": _text(name),
     }
 
 
@@ -99,7 +104,6 @@ def _resync(data: bytes) -> dict[str, Any]:
 
 PAYLOADS: dict[int, Any] = {
     1: _hello,
-    2: lambda data: {"mac": data.hex()},
     3: _resync,
     4: lambda data: {"name": data.decode()},
     5: lambda data: {"name": data.decode()},
@@ -138,3 +142,24 @@ def test_every_type_has_a_vector() -> None:
     declared = header.split("enum wire_type {")[1].split("};")[0]
     values = {int(line.split("=")[1].strip(" ,")) for line in declared.strip().splitlines()}
     assert values == {message["header"]["type"] for message in MESSAGES}
+
+
+def test_keys_of_a_connection() -> None:
+    key = bytes.fromhex(SEALING["key"])
+    lower, higher = SEALING["lower"], SEALING["higher"]
+    hellos = [bytes.fromhex(side["hello"]) for side in (lower, higher)]
+    assert key_id(key).hex() == SEALING["key_id"]
+    for mine, theirs in ((lower, higher), (higher, lower)):
+        peers = public(bytes.fromhex(theirs["secret"]))
+        assert peers.hex() in theirs["hello"]
+        keys = agree(key, bytes.fromhex(mine["secret"]), peers, *hellos)
+        assert [made.hex() for made in keys] == [lower["seals_with"], higher["seals_with"]]
+
+
+@pytest.mark.parametrize("side", ["lower", "higher"])
+def test_records(side: str) -> None:
+    key = bytes.fromhex(SEALING[side]["seals_with"])
+    closing, opening = Seal(key), Seal(key)
+    for record in SEALING[side]["records"]:
+        assert closing.close(bytes.fromhex(record["messages"])).hex() == record["hex"]
+        assert opening.open(bytes.fromhex(record["hex"])).hex() == record["messages"]

@@ -82,7 +82,7 @@ static void op_link_add(struct agent *agent, struct args *args, struct reply *re
     uint32_t id = (uint32_t)args_number(args, "peer_id", OP_ID_MIN, OP_ID_MAX);
     const char *address = args_text(args, "address", sizeof(((struct peer *)0)->address) - 1);
     uint16_t port = (uint16_t)args_number_or(args, "port", 1, UINT16_MAX, AGENT_PORT_DEFAULT);
-    uint8_t key[SESSION_KEY_SIZE];
+    uint8_t key[WIRE_KEY_SIZE];
     const char *fault;
     int result;
 

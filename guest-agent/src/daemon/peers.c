@@ -100,14 +100,14 @@ static struct peer *find_by_link(struct agent *agent, const struct link *link)
     return peer;
 }
 
-static struct link *find_link(void *user, uint32_t peer_id, const uint8_t **key)
+static struct link *find_link(void *user, uint32_t peer_id, struct keys **keys)
 {
     struct agent *agent = user;
 
     for (struct peer *peer = agent->peers; peer; peer = peer->next) {
         if (peer->link->peer_id != peer_id)
             continue;
-        *key = peer->key;
+        *keys = &peer->keys;
         return peer->link;
     }
     return NULL;
@@ -321,26 +321,36 @@ static struct peer *peer_new(struct agent *agent, const char *name, uint32_t id)
     return peer;
 }
 
+static bool is_at(const struct peer *peer, const char *address, uint16_t port)
+{
+    return peer->port == port && strcmp(peer->address, address) == 0;
+}
+
+static void begin_dialling(struct peer *peer)
+{
+    hang_up(peer);
+    if (!peer->link->lower)
+        dial(&peer->dial);
+}
+
 int peers_add(struct agent *agent, const char *name, uint32_t id, const char *address,
-              uint16_t port, const uint8_t key[SESSION_KEY_SIZE])
+              uint16_t port, const uint8_t key[WIRE_KEY_SIZE])
 {
     struct peer *peer = peers_find(agent, name);
+    bool moved, new_key;
 
     if (peer != peers_find_by_id(agent, id) || id == agent->options.id)
         return EADDRINUSE;
-    if (peer && peer->port == port && strcmp(peer->address, address) == 0 &&
-        memcmp(peer->key, key, SESSION_KEY_SIZE) == 0)
-        return 0;
     if (!peer)
         peer = peer_new(agent, name, id);
     if (!peer)
         return -ENOMEM;
-    hang_up(peer);
+    moved = !is_at(peer, address, port);
+    new_key = keys_tell(&peer->keys, key);
     snprintf(peer->address, sizeof(peer->address), "%s", address);
     peer->port = port;
-    memcpy(peer->key, key, SESSION_KEY_SIZE);
-    if (!peer->link->lower)
-        dial(&peer->dial);
+    if (moved || (new_key && !peer->link->carrier))
+        begin_dialling(peer);
     return 0;
 }
 

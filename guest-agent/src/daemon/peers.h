@@ -26,7 +26,7 @@ struct peer {
     char name[WIRE_DOMAIN_NAME_MAX + 1];
     char address[64];
     uint16_t port;
-    uint8_t key[SESSION_KEY_SIZE];
+    struct keys keys;
     struct remote_user as; /* who acts here for it */
     struct link *link;
     struct session *session; /* carries the link, or is on the way to it */
@@ -44,9 +44,10 @@ void peers_stop(struct agent *agent);
 
 struct peer *peers_find(struct agent *agent, const char *name);
 struct peer *peers_find_by_id(struct agent *agent, uint32_t id);
-/* Idempotent. A positive result: the name or id belongs to another peer. */
+/* Idempotent. Another key is for the next connection: one that is up goes on. A positive result:
+ * the name or id belongs to another peer. */
 int peers_add(struct agent *agent, const char *name, uint32_t id, const char *address,
-              uint16_t port, const uint8_t key[SESSION_KEY_SIZE]);
+              uint16_t port, const uint8_t key[WIRE_KEY_SIZE]);
 void peers_remove(struct peer *peer);
 
 /* Looks up again who acts for each of them: this machine's users may have changed. */

@@ -7,24 +7,22 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "link/handshake.h"
 
 #define SESSION_PATIENCE_US 5000000u
-#define SESSION_CONTEXT "domsock link 1"
-
-_Static_assert(SESSION_KEY_SIZE == crypto_auth_KEYBYTES, "the key is crypto_auth's");
-_Static_assert(WIRE_MAC_SIZE == crypto_auth_BYTES, "the code is crypto_auth's");
 
 struct session {
     struct loop *loop;
     struct tcp *tcp;
     struct link *expected;
-    struct link *link; /* once the peer has said which */
-    const uint8_t *key;
+    struct link *link;     /* once the peer has said which */
+    struct keys *keys;     /* the link's, as they are now */
+    struct keys known;     /* as they were when this side said HELLO */
+    const uint8_t *chosen; /* one of these */
     const struct session_user *user_ops;
     void *user;
     struct loop_timer patience;
-    struct wire_hello mine;
-    struct wire_hello theirs;
+    struct handshake handshake;
     bool up;
     const char *refusal;
 };
@@ -40,27 +38,19 @@ static void send_to_peer(struct session *session, enum wire_type type, const voi
     session->tcp->carrier.ops->flush(&session->tcp->carrier);
 }
 
-static void say_hello(struct session *session, uint32_t peer_id, uint64_t incarnation)
+static void name_keys(struct session *session)
 {
-    session->mine.peer_id = peer_id;
-    session->mine.incarnation = incarnation;
-    send_to_peer(session, WIRE_HELLO, &session->mine, sizeof(session->mine));
+    session->known = *session->keys;
+    keys_ids(&session->known, session->handshake.mine.body.key_ids);
 }
 
-/* The HELLO of the side that proves itself comes first: a code cannot be sent back as the answer.
- */
-static void prove(const struct session *session, const struct wire_hello *prover,
-                  const struct wire_hello *verifier, uint8_t mac[WIRE_MAC_SIZE])
+static void say_hello(struct session *session, uint32_t peer_id, uint64_t incarnation)
 {
-    uint8_t text[sizeof(SESSION_CONTEXT) + 2 * sizeof(struct wire_hello)];
-    uint8_t *at = text;
+    struct wire_hello *mine = &session->handshake.mine.body;
 
-    memcpy(at, SESSION_CONTEXT, sizeof(SESSION_CONTEXT));
-    at += sizeof(SESSION_CONTEXT);
-    memcpy(at, prover, sizeof(*prover));
-    at += sizeof(*prover);
-    memcpy(at, verifier, sizeof(*verifier));
-    crypto_auth(mac, text, sizeof(text), session->key);
+    mine->peer_id = peer_id;
+    mine->incarnation = incarnation;
+    send_to_peer(session, WIRE_HELLO, mine, sizeof(*mine));
 }
 
 static int refuse(struct session *session, const char *why)
@@ -71,57 +61,84 @@ static int refuse(struct session *session, const char *why)
 
 static const char *hello_fault(const struct session *session)
 {
-    const struct wire_hello *theirs = &session->theirs;
+    const struct wire_hello *mine = &session->handshake.mine.body;
+    const struct wire_hello *theirs = &session->handshake.theirs.body;
 
     if (theirs->version_min > WIRE_VERSION || theirs->version_max < WIRE_VERSION)
         return "the peer speaks no version of the protocol that this agent speaks";
+    if (session->handshake.theirs.header.length != sizeof(*theirs))
+        return "the peer's HELLO has a wrong length";
     if (theirs->abi_version != REGION_ABI_VERSION)
         return "the peer uses another version of the region ABI";
-    if (theirs->id == session->mine.id)
+    if (theirs->id == mine->id)
         return "the peer has this domain's id";
     if (session->expected && session->expected->peer_id != theirs->id)
         return "another domain answered";
-    if (theirs->peer_id != session->mine.id && theirs->peer_id)
+    if (theirs->peer_id != mine->id && theirs->peer_id)
         return "the peer meant another domain";
     return NULL;
+}
+
+static const uint8_t *choose_key(const struct session *session)
+{
+    const struct wire_hello *mine = &session->handshake.mine.body;
+    const struct wire_hello *theirs = &session->handshake.theirs.body;
+
+    return mine->id < theirs->id ? keys_common(&session->known, mine->key_ids, theirs->key_ids)
+                                 : keys_common(&session->known, theirs->key_ids, mine->key_ids);
+}
+
+static int seal(struct session *session)
+{
+    struct handshake_keys keys;
+
+    if (handshake_finish(&session->handshake, session->chosen, &keys))
+        return refuse(session, "the peer's HELLO has no X25519 key");
+    tcp_seal(session->tcp, keys.mine, keys.theirs);
+    sodium_memzero(&keys, sizeof(keys));
+    send_to_peer(session, WIRE_AUTH, NULL, 0);
+    return 0;
+}
+
+/* Nobody is answered who does not even say that he knows a key. */
+static int answer_hello(struct session *session)
+{
+    if (!session->expected)
+        name_keys(session);
+    session->chosen = choose_key(session);
+    if (!session->chosen)
+        return refuse(session, "the peer does not know the link's key");
+    if (!session->expected)
+        say_hello(session, session->link->peer_id, session->link->incarnation);
+    return seal(session);
 }
 
 static int on_hello(struct session *session, const struct wire_header *header,
                     const uint8_t *payload)
 {
-    uint8_t mac[WIRE_MAC_SIZE];
+    struct handshake_hello *theirs = &session->handshake.theirs;
     const char *fault;
 
-    if (header->length != sizeof(session->theirs))
-        return refuse(session, "the peer's HELLO has a wrong length");
-    memcpy(&session->theirs, payload, sizeof(session->theirs));
+    theirs->header = *header;
+    memcpy(&theirs->body, payload,
+           header->length < sizeof(theirs->body) ? header->length : sizeof(theirs->body));
     fault = hello_fault(session);
     if (fault)
         return refuse(session, fault);
-    session->link = session->user_ops->find(session->user, session->theirs.id, &session->key);
+    session->link = session->user_ops->find(session->user, theirs->body.id, &session->keys);
     if (!session->link)
         return refuse(session, "there is no link to that domain here");
-    if (!session->expected)
-        say_hello(session, session->theirs.id, session->link->incarnation);
-    prove(session, &session->mine, &session->theirs, mac);
-    send_to_peer(session, WIRE_AUTH, mac, sizeof(mac));
-    return 0;
+    return answer_hello(session);
 }
 
-static int on_auth(struct session *session, const struct wire_header *header,
-                   const uint8_t *payload)
+/* That it came so far is the proof. */
+static int on_auth(struct session *session)
 {
-    uint8_t expected[WIRE_MAC_SIZE];
-
-    if (header->length != sizeof(expected))
-        return refuse(session, "the peer's AUTH has a wrong length");
-    prove(session, &session->theirs, &session->mine, expected);
-    if (sodium_memcmp(expected, payload, sizeof(expected)) != 0)
-        return refuse(session, "the peer does not know the link's key");
     loop_disarm(session->loop, &session->patience);
     session->up = true;
+    keys_prove(session->keys, session->chosen);
     session->user_ops->up(session->user, session, session->link);
-    link_up(session->link, &session->tcp->carrier, session->theirs.incarnation);
+    link_up(session->link, &session->tcp->carrier, session->handshake.theirs.body.incarnation);
     return 0;
 }
 
@@ -134,7 +151,7 @@ static int message(void *user, const struct wire_header *header, const uint8_t *
     if (header->type == WIRE_HELLO && !session->link)
         return on_hello(session, header, payload);
     if (header->type == WIRE_AUTH && session->link)
-        return on_auth(session, header, payload);
+        return on_auth(session);
     return refuse(session, "the peer spoke out of turn");
 }
 
@@ -160,6 +177,17 @@ static void patience_over(struct loop_timer *timer)
 
 static const struct carrier_user session_carrier_user = {.message = message, .ended = ended};
 
+static void introduce(struct handshake *handshake, uint32_t id, const char *name)
+{
+    struct wire_hello *mine = &handshake->mine.body;
+
+    handshake_begin(handshake);
+    mine->version_min = mine->version_max = WIRE_VERSION;
+    mine->abi_version = REGION_ABI_VERSION;
+    mine->id = id;
+    snprintf(mine->name, sizeof(mine->name), "%s", name);
+}
+
 struct session *session_new(struct loop *loop, int fd, uint32_t self_id, const char *name,
                             struct link *expected, const struct session_user *user_ops, void *user)
 {
@@ -171,21 +199,18 @@ struct session *session_new(struct loop *loop, int fd, uint32_t self_id, const c
                                 .expected = expected,
                                 .user_ops = user_ops,
                                 .user = user,
-                                .patience.expired = patience_over,
-                                .mine = {.version_min = WIRE_VERSION,
-                                         .version_max = WIRE_VERSION,
-                                         .abi_version = REGION_ABI_VERSION,
-                                         .id = self_id}};
-    snprintf(session->mine.name, sizeof(session->mine.name), "%s", name);
-    randombytes_buf(session->mine.challenge, sizeof(session->mine.challenge));
+                                .patience.expired = patience_over};
+    introduce(&session->handshake, self_id, name);
     session->tcp = tcp_new(loop, fd, &session_carrier_user, session);
     if (!session->tcp) {
         free(session);
         return NULL;
     }
     loop_arm(loop, &session->patience, SESSION_PATIENCE_US);
-    if (expected)
+    if (expected && user_ops->find(user, expected->peer_id, &session->keys)) {
+        name_keys(session);
         say_hello(session, expected->peer_id, expected->incarnation);
+    }
     return session;
 }
 
@@ -195,6 +220,7 @@ struct session *session_free(struct session *session)
         return NULL;
     loop_disarm(session->loop, &session->patience);
     tcp_free(session->tcp);
+    sodium_memzero(session, sizeof(*session));
     free(session);
     return NULL;
 }

@@ -1,20 +1,20 @@
-/* One connection of a link: proves that both ends know the link's key, then carries its messages.
+/* One connection of a link: proves that both ends know the link's key, then carries its messages,
+ * sealed.
  *
- *   both   HELLO  versions, ids, incarnation, a fresh challenge
- *   both   AUTH   HMAC(key, own HELLO | peer's HELLO)
+ *   both   HELLO  versions, ids, incarnation, an X25519 key, which of the link's keys it knows
+ *   both   AUTH   sealed: who can say it knows the link's key (link/handshake.h)
  */
 #pragma once
 
+#include "link/keys.h"
 #include "link/link.h"
 #include "path/tcp.h"
-
-#define SESSION_KEY_SIZE 32u
 
 struct session;
 
 struct session_user {
-    /* The link with this peer and its key, or NULL. */
-    struct link *(*find)(void *user, uint32_t peer_id, const uint8_t **key);
+    /* The link with this peer and its keys, or NULL. */
+    struct link *(*find)(void *user, uint32_t peer_id, struct keys **keys);
     /* The key was proven; the session carries the link's messages from here on. */
     void (*up)(void *user, struct session *session, struct link *link);
     /* Last call: the session is gone after it. `link` is NULL if it never came up. */

@@ -17,7 +17,6 @@
 #define TCP_OUT_MAX (2u << 20)
 #define TCP_OUT_DATA_MAX (192u << 10)
 #define TCP_FLUSH_AT (64u << 10)
-#define TCP_AT_ONCE (16u << 10)
 #define TCP_IN_MAX (256u << 10)
 #define TCP_READ_PER_TURN (512u << 10)
 #define TCP_UNSENT_MAX (128 << 10)
@@ -25,6 +24,8 @@
 #define TCP_KEEPALIVE_IDLE_S 10
 #define TCP_KEEPALIVE_INTERVAL_S 3
 #define TCP_KEEPALIVE_COUNT 4
+
+#define TOO_MUCH "the peer does not read: too much is queued for it"
 
 static struct tcp *from_carrier(struct carrier *carrier)
 {
@@ -51,6 +52,10 @@ static void tcp_flush(struct carrier *carrier)
 {
     struct tcp *tcp = from_carrier(carrier);
 
+    if (!tcp->writable || tcp->failed)
+        return;
+    if (records_finish(&tcp->records, &tcp->out) < 0)
+        tcp_fail(carrier, TOO_MUCH);
     while (tcp->writable && !tcp->failed && queue_length(&tcp->out)) {
         ssize_t sent = send(tcp->source.fd, queue_head(&tcp->out), queue_length(&tcp->out),
                             MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -65,44 +70,13 @@ static void tcp_flush(struct carrier *carrier)
     }
 }
 
-/* Most of the bytes there are come in large messages: while nothing waits, they need not be copied
- * into the queue. Returns how many bytes went. */
-static size_t send_at_once(struct tcp *tcp, const struct wire_header *header,
-                           const struct iovec *pieces, int count)
-{
-    struct iovec all[1 + CARRIER_PIECES_MAX] = {{(void *)(uintptr_t)header, sizeof(*header)}};
-    struct msghdr message = {.msg_iov = all, .msg_iovlen = 1u + (unsigned)count};
-    ssize_t sent;
-
-    if (!tcp->writable || tcp->failed || queue_length(&tcp->out) || count > CARRIER_PIECES_MAX)
-        return 0;
-    for (int i = 0; i < count; i++)
-        all[1 + i] = pieces[i];
-    sent = sendmsg(tcp->source.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    return sent > 0 ? (size_t)sent : 0; /* an error comes again at the next flush */
-}
-
-/* Queues what is left of some bytes when the first `sent` have gone already. */
-static int queue_rest(struct queue *queue, const void *bytes, size_t length, size_t *sent)
-{
-    size_t gone = *sent < length ? *sent : length;
-
-    *sent -= gone;
-    return queue_append(queue, (const uint8_t *)bytes + gone, length - gone);
-}
-
 static void tcp_send(struct carrier *carrier, const struct wire_header *header,
                      const struct iovec *pieces, int count)
 {
     struct tcp *tcp = from_carrier(carrier);
-    struct wire_header own = frame_number(&tcp->numbers, header);
-    size_t sent = own.length >= TCP_AT_ONCE ? send_at_once(tcp, &own, pieces, count) : 0;
-    int error = queue_rest(&tcp->out, &own, sizeof(own), &sent);
 
-    for (int i = 0; i < count && !error; i++)
-        error = queue_rest(&tcp->out, pieces[i].iov_base, pieces[i].iov_len, &sent);
-    if (error)
-        tcp_fail(carrier, "the peer does not read: too much is queued for it");
+    if (records_put(&tcp->records, &tcp->out, header, pieces, count) < 0)
+        tcp_fail(carrier, TOO_MUCH);
     else if (queue_length(&tcp->out) >= TCP_FLUSH_AT)
         tcp_flush(carrier);
 }
@@ -118,30 +92,36 @@ static size_t tcp_room(struct carrier *carrier)
 static const struct carrier_ops tcp_ops = {
     .send = tcp_send, .room = tcp_room, .flush = tcp_flush, .fail = tcp_fail};
 
-/* Nonzero: the user called a halt, or the bytes are no message. */
+/* Negative: the user called a halt, or the bytes are no message. */
 static int parse(struct tcp *tcp)
 {
     struct wire_header header;
+    const uint8_t *payload;
 
     while (!tcp->failed) {
-        int length = frame_parse(queue_head(&tcp->in), queue_length(&tcp->in), &header);
+        int found = records_next(&tcp->records, &tcp->in, &header, &payload);
 
-        if (length <= 0)
-            return length;
-        if (frame_check_number(&tcp->numbers, &header) ||
-            tcp->user_ops->message(tcp->user, &header, queue_head(&tcp->in) + sizeof(header)))
+        if (found <= 0)
+            return found;
+        if (tcp->user_ops->message(tcp->user, &header, payload))
             return -EPROTO;
-        queue_drop(&tcp->in, (size_t)length);
     }
     return 0;
+}
+
+static const char *fault(int error)
+{
+    return error == -EBADMSG ? "a record does not open: it is not what the peer sealed next"
+                             : "the peer broke the protocol";
 }
 
 static void receive(struct tcp *tcp)
 {
     size_t total = 0;
+    int error;
 
     while (total < TCP_READ_PER_TURN && !tcp->failed) {
-        size_t want = WIRE_PAYLOAD_MAX + sizeof(struct wire_header);
+        size_t want = sizeof(struct wire_record) + WIRE_RECORD_MAX + WIRE_TAG_SIZE;
         uint8_t *room = queue_reserve(&tcp->in, want);
         ssize_t got = room ? read(tcp->source.fd, room, want) : -1;
 
@@ -153,8 +133,9 @@ static void receive(struct tcp *tcp)
         }
         queue_commit(&tcp->in, (size_t)got);
         total += (size_t)got;
-        if (parse(tcp) < 0)
-            tcp_fail(&tcp->carrier, "the peer broke the protocol");
+        error = parse(tcp);
+        if (error)
+            tcp_fail(&tcp->carrier, fault(error));
         if ((size_t)got < want)
             return;
     }
@@ -220,6 +201,12 @@ struct tcp *tcp_new(struct loop *loop, int fd, const struct carrier_user *user_o
     return tcp;
 }
 
+void tcp_seal(struct tcp *tcp, const uint8_t mine[WIRE_KEY_SIZE],
+              const uint8_t theirs[WIRE_KEY_SIZE])
+{
+    records_seal(&tcp->records, mine, theirs);
+}
+
 struct tcp *tcp_free(struct tcp *tcp)
 {
     if (!tcp)
@@ -227,6 +214,7 @@ struct tcp *tcp_free(struct tcp *tcp)
     loop_disarm(tcp->loop, &tcp->failure);
     loop_remove(tcp->loop, &tcp->source);
     close(tcp->source.fd);
+    records_wipe(&tcp->records);
     queue_deinit(&tcp->out);
     queue_deinit(&tcp->in);
     free(tcp);

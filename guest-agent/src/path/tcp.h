@@ -1,4 +1,4 @@
-/* Messages over one TCP connection. */
+/* Messages over one TCP connection, sealed as soon as it has keys. */
 #pragma once
 
 #include <stdbool.h>
@@ -6,7 +6,7 @@
 #include "base/loop.h"
 #include "base/queue.h"
 #include "path/carrier.h"
-#include "path/frame.h"
+#include "path/records.h"
 
 struct tcp {
     struct carrier carrier;
@@ -15,7 +15,7 @@ struct tcp {
     struct loop *loop;
     struct queue out;
     struct queue in;
-    struct frame_numbers numbers;
+    struct records records;
     const struct carrier_user *user_ops;
     void *user;
     const char *failed;
@@ -24,4 +24,7 @@ struct tcp {
 
 /* Takes the connected (or connecting) socket. */
 struct tcp *tcp_new(struct loop *loop, int fd, const struct carrier_user *user_ops, void *user);
+/* From here on both ways are sealed. */
+void tcp_seal(struct tcp *tcp, const uint8_t mine[WIRE_KEY_SIZE],
+              const uint8_t theirs[WIRE_KEY_SIZE]);
 struct tcp *tcp_free(struct tcp *tcp);
