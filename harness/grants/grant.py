@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ HANDOVER_SECONDS = 10.0
 LINK_SECONDS = 20.0
 SETTLE_SECONDS = 5.0
 LET_GO_SECONDS = 5.0
+KEY_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,11 @@ class Grant:
             self._await_link(member)
 
     def tell(self) -> None:
-        """Both agents know of each other afterwards; one that knew already goes on as it was."""
-        self._both(self._add_link)
+        """Both agents know of each other afterwards, by a key that nobody had before: one that
+        knew the other already goes on as it was, and their next connection takes the new key.
+        """
+        key = secrets.token_hex(KEY_BYTES)
+        self._both(lambda member: self._add_link(member, key))
 
     def forget(self) -> None:
         """The agents know each other no more: open streams end at both ends. What is plugged has
@@ -133,7 +138,7 @@ class Grant:
     def _remove_link(self, member: Member) -> None:
         remove_link(member, self._peer(member).name)
 
-    def _add_link(self, member: Member) -> None:
+    def _add_link(self, member: Member, key: str) -> None:
         peer = self._peer(member)
         member.agent.call(
             "link.add",
@@ -141,7 +146,7 @@ class Grant:
             peer_id=peer.domain_id,
             address=naming.guest_address(peer.domain_id, self.network),
             port=naming.AGENT_PORT,
-            key=self.row.key,
+            key=key,
         )
 
     def link_of(self, member: Member) -> Link:
@@ -197,7 +202,7 @@ class Grant:
         return max(self.generation, self.link_of(witness).epoch) + 1
 
     def share(self, prepared: Region | None = None) -> Change:
-        """A fresh region into both members, and the link onto it.
+        """A fresh region into both members, a fresh key for their link, and the link onto it.
 
         When that fails or is interrupted, region and devices are taken away again and the link
         stays on TCP; what cannot be taken away now is before the next region is plugged.
@@ -207,6 +212,7 @@ class Grant:
             try:
                 self._unplug_both()
                 self.tidy(keep=prepared)
+                self.tell()
                 self.region = prepared or self.prepare(self.low.place.host)
                 self._both(self._plug)
                 plug_ms = (clock.now() - begun) * 1000

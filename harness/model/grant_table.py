@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from harness.model.topology import GrantSpec
 
@@ -12,7 +12,7 @@ Pair = tuple[str, str]
 
 
 class Granted(BaseModel):
-    """One row. `key` is what the two agents prove themselves with; `since` is for people.
+    """One row; `since` is for people. The key of its link is in the two agents only.
 
     A row that no longer `shares` was revoked, and its streams were let go on: the two agents
     keep their link, by TCP only.
@@ -21,7 +21,6 @@ class Granted(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     spec: GrantSpec
-    key: str = Field(repr=False)
     since: str
     shares: bool = True
 

@@ -101,7 +101,7 @@ def _grant(testbed: Testbed, pair: tuple[str, ...]) -> Grant:
 
 
 def _nobodys(pair: Pair) -> Granted:
-    return Granted(spec=GrantSpec(between=pair), key="", since="", shares=False)
+    return Granted(spec=GrantSpec(between=pair), since="", shares=False)
 
 
 STEPS: Mapping[Verb, Callable[..., None]] = MappingProxyType(

@@ -14,7 +14,7 @@ from harness.model.grant_table import Granted
 from harness.model.topology import GrantSpec
 from harness.run import Completed
 
-ROW = Granted(spec=GrantSpec(between=("g2", "g1")), key="5a" * 32, since="today")
+ROW = Granted(spec=GrantSpec(between=("g2", "g1")), since="today")
 
 
 def willing_host() -> FakeHost:

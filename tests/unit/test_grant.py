@@ -29,7 +29,20 @@ def test_both_agents_learn_of_each_other_with_one_key() -> None:
         for member in (stage.low, stage.high)
     )
     assert (low["peer"], low["peer_id"], low["address"]) == ("g2", 4, "10.99.0.4")
-    assert low["key"] == high["key"] == ROW.key
+    assert low["key"] == high["key"] and len(bytes.fromhex(low["key"])) == 32
+
+
+def test_each_region_comes_with_a_key_that_nobody_had_before() -> None:
+    stage = Stage()
+    stage.grant.introduce()
+    stage.grant.share()
+    stage.grant.part()
+    stage.grant.share()
+    low, high = (
+        [r["key"] for r in member.transport.requests if r["op"] == "link.add"]
+        for member in (stage.low, stage.high)
+    )
+    assert low == high and len(set(low)) == 3
 
 
 def test_sharing_plugs_both_and_then_hands_over() -> None:
@@ -103,6 +116,7 @@ def test_devices_stay_when_nobody_says_where_the_link_is(monkeypatch: pytest.Mon
     del stage.low.handlers["links"]
     stage.grant.generation = 1
     monkeypatch.setattr(Grant, "_next_generation", lambda *_: 2)
+    monkeypatch.setattr(Grant, "tell", lambda _: None)  # it was told in time
     with pytest.raises(TestbedError):
         stage.grant.share()
     assert stage.high.devices and stage.grant.region is not None

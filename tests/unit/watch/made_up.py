@@ -20,7 +20,7 @@ def region(pair: Pair, generation: int) -> str:
 
 
 def row(one: str, other: str, *, shares: bool = True) -> Granted:
-    return Granted(spec=GrantSpec(between=(one, other)), key="", since="", shares=shares)
+    return Granted(spec=GrantSpec(between=(one, other)), since="", shares=shares)
 
 
 def guest(host: str = "h1", state: State = "running", **more: object) -> SeenGuest:

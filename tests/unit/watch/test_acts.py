@@ -83,12 +83,14 @@ def test_sharing_and_parting() -> None:
     assert hall.told() == ["act.begin", "act.end"] * 2
 
 
-def test_introducing_tells_both_with_the_key_of_the_table() -> None:
+def test_introducing_tells_both_the_same_key() -> None:
     hall = Hall(ROW)
     hall.do("introduce")
-    for member in (hall.stage.low, hall.stage.high):
-        [request] = [r for r in member.transport.requests if r["op"] == "link.add"]
-        assert request["key"] == ROW.key
+    low, high = (
+        [r["key"] for r in member.transport.requests if r["op"] == "link.add"]
+        for member in (hall.stage.low, hall.stage.high)
+    )
+    assert low == high and len(low) == 1
 
 
 def test_who_has_no_grant_forgets_the_other() -> None:
