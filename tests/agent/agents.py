@@ -150,6 +150,10 @@ class Proxy:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
+    def redirect(self, target: int) -> None:
+        """Serve what comes from now on by another port."""
+        self._target = target
+
     def cut(self) -> None:
         """Break the connections there are; new ones are served."""
         with self._lock:
@@ -230,30 +234,14 @@ class Proxy:
                 end.close()
 
 
-class Pair:
-    """Two linked agents: g1 (lower id, listens) and g2, with a proxy between them."""
+class Linked:
+    """Two agents, g1 (lower id, listens) and g2, and what they may share."""
 
     KEY = "ab" * 32
-
-    def __init__(self, folder: Path, *options: str, under: Sequence[str] = ()) -> None:
-        self.folder = folder
-        self.g1 = Agent(folder, "g1", 3, *options, under=under)
-        self.g2 = Agent(folder, "g2", 4, *options, under=under)
-        self.proxy = Proxy(self.g1.port)
-        self._regions = 0
-        self.region: tuple[Path, str] = (Path(), "")
-
-    def connect(self) -> None:
-        """Link the agents and wait until both are up."""
-        self.add_links()
-        for agent in (self.g1, self.g2):
-            wait_until(lambda a=agent: a.link()["state"] == "up", f"{agent.name}'s link is up")
-
-    def add_links(self, g1_key: str = KEY, g2_key: str = KEY) -> None:
-        """Tell both agents of each other."""
-        where = {"address": "127.0.0.1"}
-        self.g1.call("link.add", peer="g2", peer_id=4, port=self.g2.port, key=g1_key, **where)
-        self.g2.call("link.add", peer="g1", peer_id=3, port=self.proxy.port, key=g2_key, **where)
+    folder: Path
+    g1: Agent
+    g2: Agent
+    _regions = 0
 
     def make_region(self, size: int = 8 << 20) -> tuple[Path, str]:
         """Create a fresh region file; return it and its nonce."""
@@ -276,6 +264,29 @@ class Pair:
         agent = by or self.g1
         peer = "g2" if agent is self.g1 else "g1"
         return agent.call("handover", peer=peer, to=to, deadline_ms=deadline_ms)
+
+
+class Pair(Linked):
+    """Two linked agents with a proxy between them."""
+
+    def __init__(self, folder: Path, *options: str, under: Sequence[str] = ()) -> None:
+        self.folder = folder
+        self.g1 = Agent(folder, "g1", 3, *options, under=under)
+        self.g2 = Agent(folder, "g2", 4, *options, under=under)
+        self.proxy = Proxy(self.g1.port)
+        self.region: tuple[Path, str] = (Path(), "")
+
+    def connect(self) -> None:
+        """Link the agents and wait until both are up."""
+        self.add_links()
+        for agent in (self.g1, self.g2):
+            wait_until(lambda a=agent: a.link()["state"] == "up", f"{agent.name}'s link is up")
+
+    def add_links(self, g1_key: str = Linked.KEY, g2_key: str = Linked.KEY) -> None:
+        """Tell both agents of each other."""
+        where = {"address": "127.0.0.1"}
+        self.g1.call("link.add", peer="g2", peer_id=4, port=self.g2.port, key=g1_key, **where)
+        self.g2.call("link.add", peer="g1", peer_id=3, port=self.proxy.port, key=g2_key, **where)
 
     def stop(self) -> None:
         """End everything, also what does not want to."""

@@ -8,7 +8,7 @@
 
 #define RELAY_MAGIC 0x59525344u /* "DSRY" */
 #define RELAY_PAYLOAD_MAX 16384u
-#define RELAY_WINDOW 131072u /* bytes of a channel that may be on the way, each way */
+#define RELAY_WINDOW 131072u   /* bytes of a channel that may be on the way, each way */
 #define RELAY_CHANNELS_MAX 64u /* of one domain */
 #define RELAY_CHALLENGE_SIZE 32u
 #define RELAY_MAC_SIZE 32u

@@ -101,6 +101,8 @@ static const char *path_in_words(const json_t *link)
         return "not connected: the other domain's agent does not answer";
     if (strcmp(json_string_value(json_object_get(link, "path")), "shm") == 0)
         return "shared memory on this host: fast, and host-local";
+    if (strcmp(json_string_value(json_object_get(link, "path")), "relay") == 0)
+        return "through the hosts (relay): there is no network between the domains";
     return "TCP";
 }
 

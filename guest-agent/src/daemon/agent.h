@@ -19,9 +19,12 @@ struct options {
     const char *name;
     uint32_t id;
     const char *run_dir;
-    const char *ctl; /* NULL: no port */
+    const char *ctl;  /* NULL: no port */
+    const char *data; /* the port to the host's agent; NULL: none */
     char listen_address[64];
     uint16_t listen_port;
+    char relay_address[64]; /* where other hosts connect; empty: nowhere */
+    uint16_t relay_port;
     const char *log;
     uint64_t memory;
     uint64_t grace_us;
@@ -32,6 +35,7 @@ struct peer;
 struct ctl;
 struct exports;
 struct ports;
+struct relay;
 struct shim;
 
 struct agent {
@@ -49,6 +53,7 @@ struct agent {
     struct ctl *ctl;
     struct exports *exports;
     struct ports *ports;
+    struct relay *relay;
     struct shim *shim;
 };
 

@@ -3,6 +3,11 @@
 #include "base/hex.h"
 #include "link/direct.h"
 
+const char *describe_path(const struct peer *peer, enum wire_path path)
+{
+    return path == WIRE_PATH_TCP && peer->relayed ? "relay" : path_name(path);
+}
+
 static const char *state(const struct peer *peer)
 {
     if (peer->link->synced)
@@ -17,8 +22,8 @@ json_t *describe_link(const struct peer *peer)
     json_t *object = json_pack(
         "{s:s, s:I, s:s, s:s, s:I, s:s, s:i, s:b, s:s, s:i, s:I, s:I}", "peer", peer->name,
         "peer_id", (json_int_t)link->peer_id, "state", state(peer), "path",
-        path_name(link->handover.path), "epoch", (json_int_t)link->handover.epoch, "phase",
-        handover_phase_name(link->handover.phase), "streams", (int)link->count, "attached",
+        describe_path(peer, link->handover.path), "epoch", (json_int_t)link->handover.epoch,
+        "phase", handover_phase_name(link->handover.phase), "streams", (int)link->count, "attached",
         link->attached, "address", peer->address, "port", (int)peer->port, "kicks_sent",
         (json_int_t)link->kicks_sent, "kicks_received", (json_int_t)link->kicks_received);
 
@@ -44,9 +49,9 @@ static json_t *describe_stream(const struct peer *peer, const struct stream *str
         "{s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:i, s:f, s:b, s:b, "
         "s:I}",
         "id", (json_int_t)stream->id, "user", user, "peer", peer->name, "name", stream->name,
-        "role", stream->opener ? "opener" : "acceptor", "path", path_name(tx->path), "state",
-        stream_state_name(stream), "direct", stream->direct != NULL, "sent", (json_int_t)sent,
-        "acked", (json_int_t)tx->fifo.start, "received",
+        "role", stream->opener ? "opener" : "acceptor", "path", describe_path(peer, tx->path),
+        "state", stream_state_name(stream), "direct", stream->direct != NULL, "sent",
+        (json_int_t)sent, "acked", (json_int_t)tx->fifo.start, "received",
         (json_int_t)(stream->direct ? delivered : rx->fifo.end), "delivered", (json_int_t)delivered,
         "ring_bytes", (json_int_t)stream->window, "handovers", (int)stream->handovers,
         "longest_stall_ms", (double)stall_us / 1000.0, "fin_sent", tx->fin_sent, "fin_received",

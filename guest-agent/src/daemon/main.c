@@ -17,6 +17,7 @@
 #include "daemon/exports.h"
 #include "daemon/peers.h"
 #include "daemon/ports.h"
+#include "daemon/relay.h"
 #include "daemon/shim.h"
 
 #define EXIT_USAGE 2
@@ -84,6 +85,8 @@ static int start(struct agent *agent)
         error = shim_start(agent);
     if (!error)
         error = peers_start(agent);
+    if (!error)
+        error = relay_start(agent);
     return error ? error : ctl_start(agent);
 }
 
@@ -99,6 +102,7 @@ static int run(struct agent *agent)
 static void finish(struct agent *agent)
 {
     peers_stop(agent);
+    relay_stop(agent);
     shim_stop(agent);
     ports_stop(agent);
     exports_stop(agent);

@@ -16,6 +16,7 @@
 #include "daemon/imports.h"
 #include "daemon/ports.h"
 #include "daemon/requests.h"
+#include "daemon/routes.h"
 
 #define OP_ID_MIN 3u
 #define OP_ID_MAX 0xfffffffeu
@@ -71,7 +72,7 @@ static const char *link_fault(const char *name, const char *address)
 
     if (!domain_name_valid(name))
         return "\"peer\" must be a domain name: letters, digits, '-', '_' and '.'";
-    if (inet_pton(AF_INET, address, &parsed) != 1)
+    if (address && inet_pton(AF_INET, address, &parsed) != 1)
         return "\"address\" must be an IPv4 address";
     return NULL;
 }
@@ -80,7 +81,8 @@ static void op_link_add(struct agent *agent, struct args *args, struct reply *re
 {
     const char *name = args_text(args, "peer", WIRE_DOMAIN_NAME_MAX);
     uint32_t id = (uint32_t)args_number(args, "peer_id", OP_ID_MIN, OP_ID_MAX);
-    const char *address = args_text(args, "address", sizeof(((struct peer *)0)->address) - 1);
+    const char *address =
+        args_text_or_null(args, "address", sizeof(((struct peer *)0)->address) - 1);
     uint16_t port = (uint16_t)args_number_or(args, "port", 1, UINT16_MAX, AGENT_PORT_DEFAULT);
     uint8_t key[WIRE_KEY_SIZE];
     const char *fault;
@@ -94,7 +96,7 @@ static void op_link_add(struct agent *agent, struct args *args, struct reply *re
         reply_error(reply, "bad-argument", "%s", fault);
         return;
     }
-    result = peers_add(agent, name, id, address, port, key);
+    result = peers_add(agent, name, id, address ? address : "", port, key);
     if (result == EADDRINUSE)
         reply_error(reply, "clash", "the name \"%s\" or the id %u belongs to another domain", name,
                     id);
@@ -190,10 +192,10 @@ static void op_handover(struct agent *agent, struct args *args, struct reply *re
         return;
     if (strcmp(to, "shm") == 0)
         requests_hand_over(peer, WIRE_PATH_SHM, deadline_ms, reply);
-    else if (strcmp(to, "tcp") == 0)
+    else if (strcmp(to, "tcp") == 0 || strcmp(to, "relay") == 0) /* whichever its connection is */
         requests_hand_over(peer, WIRE_PATH_TCP, deadline_ms, reply);
     else
-        reply_error(reply, "bad-argument", "\"to\" must be \"shm\" or \"tcp\"");
+        reply_error(reply, "bad-argument", "\"to\" must be \"shm\", \"tcp\" or \"relay\"");
 }
 
 static const struct {
@@ -210,6 +212,9 @@ static const struct {
     {"region.attach", op_region_attach},
     {"region.detach", op_region_detach},
     {"handover", op_handover},
+    {"route.set", routes_serve_set},
+    {"route.remove", routes_serve_remove},
+    {"routes", routes_serve_list},
 };
 
 void ops_serve(struct agent *agent, json_t *request, struct reply *reply)

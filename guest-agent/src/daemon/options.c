@@ -9,13 +9,16 @@
 #include "base/name.h"
 
 static const char usage[] =
-    "usage: domsockd --name NAME --id ID [--run-dir DIR] [--ctl PORT] [--listen ADDRESS:PORT]\n"
+    "usage: domsockd --name NAME --id ID [--run-dir DIR] [--ctl PORT] [--data PORT]\n"
+    "                [--listen ADDRESS:PORT] [--relay-listen ADDRESS:PORT]\n"
     "                [--log FILE] [--memory MIB] [--grace MS] [--remote-user USER]\n"
     "  --name     this domain's name: letters, digits, '-', '_' and '.'\n"
     "  --id       this domain's id, 3 or more\n"
     "  --run-dir  where sockets are (default /run/domsock)\n"
     "  --ctl      a character device with the harness at its other end (default: none)\n"
+    "  --data     a character device with the host's agent at its other end (default: none)\n"
     "  --listen   where peers' agents connect (default 0.0.0.0:7777; port 0: any free one)\n"
+    "  --relay-listen  on a host: where other hosts' agents connect (default: nowhere)\n"
     "  --log      a file to append to (default: standard error)\n"
     "  --memory   MiB that all streams' windows may use together (default 8)\n"
     "  --grace    ms that streams wait for a lost connection to come back (default 60000)\n"
@@ -27,7 +30,9 @@ static const struct option long_options[] = {
     {"id", required_argument, NULL, 'i'},
     {"run-dir", required_argument, NULL, 'r'},
     {"ctl", required_argument, NULL, 'c'},
+    {"data", required_argument, NULL, 'd'},
     {"listen", required_argument, NULL, 'l'},
+    {"relay-listen", required_argument, NULL, 'y'},
     {"log", required_argument, NULL, 'o'},
     {"memory", required_argument, NULL, 'm'},
     {"grace", required_argument, NULL, 'g'},
@@ -47,17 +52,16 @@ static int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *
     return 0;
 }
 
-static int parse_listen(struct options *options, const char *text)
+static int parse_listen(char address[64], uint16_t *port, const char *text)
 {
     const char *colon = strrchr(text, ':');
-    uint64_t port;
+    uint64_t number;
 
-    if (!colon || (size_t)(colon - text) >= sizeof(options->listen_address) ||
-        parse_number(colon + 1, 0, UINT16_MAX, &port) < 0)
+    if (!colon || colon - text >= 64 || parse_number(colon + 1, 0, UINT16_MAX, &number) < 0)
         return -EINVAL;
-    memcpy(options->listen_address, text, (size_t)(colon - text));
-    options->listen_address[colon - text] = '\0';
-    options->listen_port = (uint16_t)port;
+    memcpy(address, text, (size_t)(colon - text));
+    address[colon - text] = '\0';
+    *port = (uint16_t)number;
     return 0;
 }
 
@@ -80,8 +84,13 @@ static int set(struct options *options, int letter, const char *text)
     case 'c':
         options->ctl = strcmp(text, "none") ? text : NULL;
         return 0;
+    case 'd':
+        options->data = strcmp(text, "none") ? text : NULL;
+        return 0;
     case 'l':
-        return parse_listen(options, text);
+        return parse_listen(options->listen_address, &options->listen_port, text);
+    case 'y':
+        return parse_listen(options->relay_address, &options->relay_port, text);
     case 'o':
         options->log = text;
         return 0;

@@ -11,17 +11,15 @@
 #include "base/log.h"
 #include "base/socket.h"
 #include "daemon/ctl.h"
+#include "daemon/dialling.h"
 #include "daemon/exports.h"
 #include "daemon/imports.h"
+#include "daemon/relay.h"
 #include "daemon/requests.h"
 #include "daemon/servers.h"
 #include "daemon/shim.h"
 
-#define BACKOFF_MIN_US 50000u
-#define BACKOFF_MAX_US 1000000u
-#define DIAL_PATIENCE_US 3000000u
-
-static void dial(struct loop_timer *timer);
+#define PATIENCE_WITH_RELAY_MS 3000u
 
 /* ---- what a link needs ---- */
 
@@ -30,11 +28,11 @@ static void link_is_up(void *user)
     struct peer *peer = user;
 
     loop_disarm(&peer->agent->loop, &peer->grace);
-    peer->backoff_us = BACKOFF_MIN_US;
     imports_mark(peer);
     remote_user_find(&peer->as, peer->name, &peer->agent->options.remote_user);
     exports_announce(peer);
-    ctl_event(peer->agent, json_pack("{s:s, s:s}", "event", "link.up", "peer", peer->name));
+    ctl_event(peer->agent, json_pack("{s:s, s:s, s:s}", "event", "link.up", "peer", peer->name,
+                                     "by", peer->relayed ? "relay" : "tcp"));
 }
 
 static void stream_event(void *user, const struct stream *stream, enum stream_event event,
@@ -113,16 +111,11 @@ static struct link *find_link(void *user, uint32_t peer_id, struct keys **keys)
     return NULL;
 }
 
-static void stop_dialling(struct peer *peer)
+/* Where the hosts are another way, a network that is silent is given up sooner. */
+static void set_patience(const struct peer *peer)
 {
-    int fd = peer->dialling.fd;
-
-    loop_disarm(&peer->agent->loop, &peer->dial);
-    if (fd < 0)
-        return;
-    loop_remove(&peer->agent->loop, &peer->dialling);
-    peer->dialling.fd = -1;
-    close(fd);
+    if (peer->session && !peer->relayed)
+        session_set_patience(peer->session, relay_ready(peer->agent) ? PATIENCE_WITH_RELAY_MS : 0);
 }
 
 static void session_up(void *user, struct session *session, struct link *link)
@@ -136,16 +129,9 @@ static void session_up(void *user, struct session *session, struct link *link)
         session_free(peer->session);
         peer->session = session;
     }
-    stop_dialling(peer);
-}
-
-static void dial_later(struct peer *peer)
-{
-    if (peer->link->lower)
-        return; /* the higher domain id dials */
-    loop_arm(&peer->agent->loop, &peer->dial, peer->backoff_us);
-    peer->backoff_us =
-        peer->backoff_us * 2 < BACKOFF_MAX_US ? peer->backoff_us * 2 : BACKOFF_MAX_US;
+    peer->relayed = session_relayed(session);
+    set_patience(peer);
+    dialling_done(peer);
 }
 
 static struct peer *find_by_session(struct agent *agent, const struct session *session)
@@ -176,7 +162,10 @@ static void session_ended(void *user, struct session *session, struct link *link
         peer->session = NULL;
         if (link)
             loop_arm(&agent->loop, &peer->grace, agent->options.grace_us);
-        dial_later(peer);
+        if (link || session_relayed(session))
+            dialling_later(peer);
+        else
+            dialling_fall_back(peer); /* somebody is there, but it is not the peer */
     }
     session_free(session);
 }
@@ -184,67 +173,68 @@ static void session_ended(void *user, struct session *session, struct link *link
 static const struct session_user session_user = {
     .find = find_link, .up = session_up, .ended = session_ended};
 
+/* Takes the socket. Who has not proven himself yet has a place among the strangers. */
+static bool admit(struct agent *agent, int fd, bool relayed, struct link *expected)
+{
+    struct session **place = stranger(agent, NULL);
+
+    if (place)
+        *place = session_new(&agent->loop, fd, relayed, agent->options.id, agent->options.name,
+                             expected, &session_user, agent);
+    if (place && *place)
+        return true;
+    log_warning("a caller is turned away: too many have not yet proven who they are");
+    close(fd);
+    return false;
+}
+
 static void listener_ready(struct loop_source *source, uint32_t events)
 {
     struct agent *agent = container_of(source, struct agent, listener);
-    struct session **place = stranger(agent, NULL);
     int fd = socket_accept(source->fd);
 
     (void)events;
     if (fd == -EMFILE || fd == -ENFILE)
         log_warning("a caller is turned away: no file descriptor is left");
-    if (fd < 0)
-        return;
-    if (place)
-        *place = session_new(&agent->loop, fd, agent->options.id, agent->options.name, NULL,
-                             &session_user, agent);
-    if (place && *place)
-        return;
-    log_warning("a caller is turned away: too many have not yet proven who they are");
-    close(fd);
+    if (fd >= 0)
+        admit(agent, fd, false, NULL);
 }
 
-/* ---- dialling ---- */
-
-static void dialled(struct loop_source *source, uint32_t events)
+void peers_called(struct agent *agent, uint32_t id, int fd)
 {
-    struct peer *peer = container_of(source, struct peer, dialling);
+    const struct peer *peer = peers_find_by_id(agent, id);
+
+    if (peer && peer->link->lower)
+        admit(agent, fd, true, NULL);
+    else
+        close(fd); /* nobody whom this domain knows calls */
+}
+
+bool peers_connect(struct peer *peer, int fd, bool relayed)
+{
     struct agent *agent = peer->agent;
-    int fd = source->fd;
 
-    (void)events;
-    loop_remove(&agent->loop, source);
-    source->fd = -1;
-    loop_disarm(&agent->loop, &peer->dial);
-    if (socket_error(fd) == 0)
-        peer->session = session_new(&agent->loop, fd, agent->options.id, agent->options.name,
-                                    peer->link, &session_user, agent);
-    if (peer->session)
-        return;
-    close(fd);
-    dial_later(peer);
+    if (peer->session) /* it serves until the new one has proven itself */
+        return admit(agent, fd, relayed, peer->link);
+    peer->session = session_new(&agent->loop, fd, relayed, agent->options.id, agent->options.name,
+                                peer->link, &session_user, agent);
+    if (!peer->session)
+        close(fd);
+    return peer->session != NULL;
 }
 
-/* Also when the last attempt has taken too long. */
-static void dial(struct loop_timer *timer)
+void peers_relay_changed(struct agent *agent)
 {
-    struct peer *peer = container_of(timer, struct peer, dial);
-    int fd;
-
-    stop_dialling(peer);
-    fd = socket_connect_tcp(peer->address, peer->port);
-    if (fd < 0) {
-        dial_later(peer);
-        return;
+    for (struct peer *peer = agent->peers; peer; peer = peer->next) {
+        set_patience(peer);
+        if (!peer->session && peer->dialling.fd < 0)
+            dialling_start(peer);
     }
-    peer->dialling = (struct loop_source){.fd = fd, .ready = dialled};
-    loop_add(&peer->agent->loop, &peer->dialling, EPOLLOUT);
-    loop_arm(&peer->agent->loop, timer, DIAL_PATIENCE_US);
 }
 
 static void hang_up(struct peer *peer)
 {
-    stop_dialling(peer);
+    dialling_stop(peer);
     link_down(peer->link);
     peer->session = session_free(peer->session);
 }
@@ -303,12 +293,10 @@ static struct peer *peer_new(struct agent *agent, const char *name, uint32_t id)
         return NULL;
     *peer = (struct peer){.next = agent->peers,
                           .agent = agent,
-                          .dialling.fd = -1,
-                          .dial.expired = dial,
                           .grace.expired = grace_over,
                           .attach.retry.expired = requests_attach_retry,
-                          .as = agent->options.remote_user,
-                          .backoff_us = BACKOFF_MIN_US};
+                          .as = agent->options.remote_user};
+    dialling_init(peer);
     snprintf(peer->name, sizeof(peer->name), "%s", name);
     peer->link = link_new(&agent->loop, &agent->budget, agent->options.id, id, &link_user, peer);
     if (!peer->link) {
@@ -329,8 +317,8 @@ static bool is_at(const struct peer *peer, const char *address, uint16_t port)
 static void begin_dialling(struct peer *peer)
 {
     hang_up(peer);
-    if (!peer->link->lower)
-        dial(&peer->dial);
+    peer->relayed = !peer->address[0];
+    dialling_start(peer);
 }
 
 int peers_add(struct agent *agent, const char *name, uint32_t id, const char *address,

@@ -24,9 +24,10 @@ struct peer {
     struct peer *next;
     struct agent *agent;
     char name[WIRE_DOMAIN_NAME_MAX + 1];
-    char address[64];
+    char address[64]; /* empty: it has none in a network of ours */
     uint16_t port;
     struct keys keys;
+    bool relayed; /* its last connection goes, or went, through the hosts */
     struct remote_user as; /* who acts here for it */
     struct link *link;
     struct session *session; /* carries the link, or is on the way to it */
@@ -45,10 +46,17 @@ void peers_stop(struct agent *agent);
 struct peer *peers_find(struct agent *agent, const char *name);
 struct peer *peers_find_by_id(struct agent *agent, uint32_t id);
 /* Idempotent. Another key is for the next connection: one that is up goes on. A positive result:
- * the name or id belongs to another peer. */
+ * the name or id belongs to another peer. `address` may be empty. */
 int peers_add(struct agent *agent, const char *name, uint32_t id, const char *address,
               uint16_t port, const uint8_t key[WIRE_KEY_SIZE]);
 void peers_remove(struct peer *peer);
+
+/* A connection to it, which is to prove itself; takes the socket. */
+bool peers_connect(struct peer *peer, int fd, bool relayed);
+/* A domain calls through the hosts; takes the socket. */
+void peers_called(struct agent *agent, uint32_t id, int fd);
+/* The way through the hosts is there now. */
+void peers_relay_changed(struct agent *agent);
 
 /* Looks up again who acts for each of them: this machine's users may have changed. */
 void peers_find_users(struct agent *agent);

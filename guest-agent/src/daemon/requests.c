@@ -6,27 +6,29 @@
 
 #include "base/hex.h"
 #include "daemon/ctl.h"
+#include "daemon/describe.h"
 
 #define ATTACH_RETRY_US 20000u
 
 /* ---- handover ---- */
 
-static json_t *already(const struct link *link)
+static json_t *already(const struct peer *peer)
 {
-    const char *path = path_name(link->handover.path);
+    const struct link *link = peer->link;
+    const char *path = describe_path(peer, link->handover.path);
 
     return json_pack("{s:b, s:I, s:s, s:s, s:i, s:i, s:i, s:i}", "already", 1, "epoch",
                      (json_int_t)link->handover.epoch, "from", path, "to", path, "duration_us", 0,
                      "streams", (int)link->count, "bytes_in_ring_at_fence", 0, "bytes_resent", 0);
 }
 
-static json_t *describe(const struct handover_report *report)
+static json_t *describe(const struct peer *peer, const struct handover_report *report)
 {
-    return json_pack("{s:I, s:s, s:s, s:I, s:i, s:I, s:I}", "epoch", (json_int_t)report->epoch,
-                     "from", path_name(report->from), "to", path_name(report->to), "duration_us",
-                     (json_int_t)report->duration_us, "streams", (int)report->streams,
-                     "bytes_in_ring_at_fence", (json_int_t)report->bytes_in_ring, "bytes_resent",
-                     (json_int_t)report->bytes_resent);
+    return json_pack(
+        "{s:I, s:s, s:s, s:I, s:i, s:I, s:I}", "epoch", (json_int_t)report->epoch, "from",
+        describe_path(peer, report->from), "to", describe_path(peer, report->to), "duration_us",
+        (json_int_t)report->duration_us, "streams", (int)report->streams, "bytes_in_ring_at_fence",
+        (json_int_t)report->bytes_in_ring, "bytes_resent", (json_int_t)report->bytes_resent);
 }
 
 void requests_hand_over(struct peer *peer, enum wire_path to, uint32_t deadline_ms,
@@ -47,7 +49,7 @@ void requests_hand_over(struct peer *peer, enum wire_path to, uint32_t deadline_
     peer->handovers = pending->next;
     free(pending);
     if (result == LINK_ALREADY)
-        reply_ok(reply, already(peer->link));
+        reply_ok(reply, already(peer));
     else if (result == LINK_HELD)
         reply_error(
             reply, "busy",
@@ -69,12 +71,12 @@ static void conclude(struct peer *peer, struct pending_handover *pending,
     if (report->committed && !report->confirmed)
         reply_error(pending->reply, "unconfirmed",
                     "the link to %s is on %s, but the peer has not confirmed by the deadline",
-                    peer->name, path_name(report->to));
+                    peer->name, describe_path(peer, report->to));
     else if (report->committed && report->to == pending->to)
-        reply_ok(pending->reply, describe(report));
+        reply_ok(pending->reply, describe(peer, report));
     else
         reply_error(pending->reply, "aborted", "the link to %s stays on %s: %s", peer->name,
-                    path_name(peer->link->handover.path),
+                    describe_path(peer, peer->link->handover.path),
                     report->committed ? "the peer's own handover had precedence" : report->reason);
     free(pending);
 }
@@ -82,7 +84,7 @@ static void conclude(struct peer *peer, struct pending_handover *pending,
 void requests_handed_over(void *user, const struct handover_report *report)
 {
     struct peer *peer = user;
-    json_t *event = describe(report);
+    json_t *event = describe(peer, report);
 
     json_object_set_new(event, "event",
                         json_string(report->committed ? "path.changed" : "handover.aborted"));

@@ -23,6 +23,7 @@ struct session {
     void *user;
     struct loop_timer patience;
     struct handshake handshake;
+    bool relayed;
     bool up;
     const char *refusal;
 };
@@ -188,14 +189,16 @@ static void introduce(struct handshake *handshake, uint32_t id, const char *name
     snprintf(mine->name, sizeof(mine->name), "%s", name);
 }
 
-struct session *session_new(struct loop *loop, int fd, uint32_t self_id, const char *name,
-                            struct link *expected, const struct session_user *user_ops, void *user)
+struct session *session_new(struct loop *loop, int fd, bool relayed, uint32_t self_id,
+                            const char *name, struct link *expected,
+                            const struct session_user *user_ops, void *user)
 {
     struct session *session = calloc(1, sizeof(*session));
 
     if (!session)
         return NULL;
     *session = (struct session){.loop = loop,
+                                .relayed = relayed,
                                 .expected = expected,
                                 .user_ops = user_ops,
                                 .user = user,
@@ -228,4 +231,14 @@ struct session *session_free(struct session *session)
 const struct link *session_link(const struct session *session)
 {
     return session->link ? session->link : session->expected;
+}
+
+bool session_relayed(const struct session *session)
+{
+    return session->relayed;
+}
+
+void session_set_patience(struct session *session, uint32_t ms)
+{
+    tcp_set_patience(session->tcp, ms);
 }

@@ -21,9 +21,14 @@ struct session_user {
     void (*ended)(void *user, struct session *session, struct link *link, const char *reason);
 };
 
-/* Takes a connected socket. `expected` is the link this side dialled, or NULL if it was called. */
-struct session *session_new(struct loop *loop, int fd, uint32_t self_id, const char *name,
-                            struct link *expected, const struct session_user *user_ops, void *user);
+/* Takes a connected socket, whose bytes may be relayed by hosts. `expected` is the link this side
+ * dialled, or NULL if it was called. */
+struct session *session_new(struct loop *loop, int fd, bool relayed, uint32_t self_id,
+                            const char *name, struct link *expected,
+                            const struct session_user *user_ops, void *user);
 struct session *session_free(struct session *session);
 /* The link it carries or is going to carry, or NULL. */
 const struct link *session_link(const struct session *session);
+bool session_relayed(const struct session *session);
+/* How long the peer's machine may leave bytes unacknowledged; 0: the usual. */
+void session_set_patience(struct session *session, uint32_t ms);

@@ -116,8 +116,8 @@ static struct relay_channel *find(const struct relay_end *end, const struct rela
 {
     struct relay_channel *channel = end->channels;
 
-    while (channel && (channel->number != frame->channel || channel->peer != frame->source ||
-                       channel->ended))
+    while (channel &&
+           (channel->number != frame->channel || channel->peer != frame->source || channel->ended))
         channel = channel->next;
     return channel;
 }

@@ -23,8 +23,7 @@ struct relay_end {
     struct loop_timer probe;
 };
 
-void relay_end_init(struct relay_end *end, struct loop *loop, uint32_t self,
-                    struct relay_way *out);
+void relay_end_init(struct relay_end *end, struct loop *loop, uint32_t self, struct relay_way *out);
 void relay_end_deinit(struct relay_end *end);
 /* A connected socket to that domain, or a negative errno. That nobody is there shows as its end. */
 int relay_end_dial(struct relay_end *end, uint32_t target);

@@ -36,8 +36,7 @@ static int put(struct relay_line *line, struct relay_frame frame, const uint8_t 
     return 0;
 }
 
-static int line_send(struct relay_way *way, const struct relay_frame *frame,
-                     const uint8_t *payload)
+static int line_send(struct relay_way *way, const struct relay_frame *frame, const uint8_t *payload)
 {
     struct relay_line *line = container_of(way, struct relay_line, way);
     struct relay_frame own = *frame;
@@ -83,8 +82,7 @@ void relay_line_close(struct relay_line *line)
 
 static void say_hello(struct relay_line *line)
 {
-    struct relay_frame hello = {
-        .kind = RELAY_HELLO, .channel = line->own, .opening = line->theirs};
+    struct relay_frame hello = {.kind = RELAY_HELLO, .channel = line->own, .opening = line->theirs};
 
     line->broken |= put(line, hello, NULL) < 0;
 }
@@ -159,8 +157,7 @@ void relay_line_received(struct relay_line *line, size_t length)
     while (!line->broken && queue_length(&line->in)) {
         const uint8_t *bytes = queue_head(&line->in);
         struct relay_frame frame;
-        int whole =
-            relay_frame_parse(&line->seal_in, bytes, queue_length(&line->in), &frame);
+        int whole = relay_frame_parse(&line->seal_in, bytes, queue_length(&line->in), &frame);
 
         if (!whole)
             return;

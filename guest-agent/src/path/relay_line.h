@@ -25,8 +25,7 @@ struct relay_line_user {
     void (*up)(struct relay_line *line);
     /* Everything that was under way is lost. */
     void (*reset)(struct relay_line *line);
-    void (*frame)(struct relay_line *line, const struct relay_frame *frame,
-                  const uint8_t *payload);
+    void (*frame)(struct relay_line *line, const struct relay_frame *frame, const uint8_t *payload);
 };
 
 struct relay_line {

@@ -220,3 +220,10 @@ struct tcp *tcp_free(struct tcp *tcp)
     free(tcp);
     return NULL;
 }
+
+void tcp_set_patience(struct tcp *tcp, uint32_t ms)
+{
+    int timeout_ms = ms ? (int)ms : TCP_TIMEOUT_MS;
+
+    setsockopt(tcp->source.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+}

@@ -1,4 +1,5 @@
-/* Messages over one TCP connection, sealed as soon as it has keys. */
+/* Messages over one connected socket, TCP or a channel of the relay (path/relay_end.h); sealed as
+ * soon as it has keys. */
 #pragma once
 
 #include <stdbool.h>
@@ -28,3 +29,5 @@ struct tcp *tcp_new(struct loop *loop, int fd, const struct carrier_user *user_o
 void tcp_seal(struct tcp *tcp, const uint8_t mine[WIRE_KEY_SIZE],
               const uint8_t theirs[WIRE_KEY_SIZE]);
 struct tcp *tcp_free(struct tcp *tcp);
+/* How long sent bytes may stay unacknowledged before the connection ends; 0: the usual. */
+void tcp_set_patience(struct tcp *tcp, uint32_t ms);

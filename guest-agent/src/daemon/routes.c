@@ -1,0 +1,319 @@
+#include "daemon/routes.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/socket.h"
+#include "daemon/ctl.h"
+#include "daemon/trunks.h"
+
+#define ROUTE_RETRY_MIN_US 50000u
+#define ROUTE_RETRY_MAX_US 1000000u
+#define ROUTE_SOCKET_MAX 107u
+#define ROUTES_MAX 256u
+#define ROUTES_FILE "routes.json"
+#define ROUTE_ID_MIN 3u
+#define ROUTE_ID_MAX 0xfffffffeu
+
+struct route {
+    struct route *next;
+    struct relay *relay;
+    json_t *said; /* the request, as it was made */
+    uint32_t domain;
+    struct trunk *trunk; /* to the domain's host; NULL: the domain is a guest here */
+    char socket[ROUTE_SOCKET_MAX + 1];
+    struct relay_pipe port;
+    struct loop_timer retry;
+    uint64_t retry_us;
+};
+
+static struct route *find(const struct relay *relay, uint32_t domain)
+{
+    struct route *route = relay->routes;
+
+    while (route && route->domain != domain)
+        route = route->next;
+    return route;
+}
+
+struct relay_way *routes_find(struct agent *agent, uint32_t domain)
+{
+    struct route *route = find(agent->relay, domain);
+
+    if (route && route->trunk)
+        return trunk_way(route->trunk);
+    return route && route->port.line.up ? &route->port.line.way : NULL;
+}
+
+void routes_changed(struct agent *agent)
+{
+    relay_switch_settle(&agent->relay->between);
+}
+
+/* ---- the host's end of a guest's port ---- */
+
+static void port_up(struct relay_line *line)
+{
+    struct route *route = container_of(line, struct route, port.line);
+
+    log_info("relay: domain %u is at its port", route->domain);
+    route->retry_us = ROUTE_RETRY_MIN_US;
+    routes_changed(route->relay->agent);
+}
+
+static void port_reset(struct relay_line *line)
+{
+    struct route *route = container_of(line, struct route, port.line);
+
+    relay_switch_reset(&route->relay->between, &line->way);
+}
+
+static void port_frame(struct relay_line *line, const struct relay_frame *frame,
+                       const uint8_t *payload)
+{
+    struct route *route = container_of(line, struct route, port.line);
+
+    relay_switch_pass(&route->relay->between, &line->way, frame, payload);
+}
+
+static const struct relay_line_user port_user = {
+    .up = port_up, .reset = port_reset, .frame = port_frame};
+
+static void retry_later(struct route *route)
+{
+    loop_arm(&route->relay->agent->loop, &route->retry, route->retry_us);
+    route->retry_us =
+        route->retry_us * 2 < ROUTE_RETRY_MAX_US ? route->retry_us * 2 : ROUTE_RETRY_MAX_US;
+}
+
+static void port_ended(struct relay_pipe *pipe, const char *reason)
+{
+    struct route *route = container_of(pipe, struct route, port);
+
+    log_warning("relay: the port of domain %u ended: %s", route->domain, reason);
+    retry_later(route);
+}
+
+static void open_port(struct loop_timer *timer)
+{
+    struct route *route = container_of(timer, struct route, retry);
+    int fd = socket_connect_unix(route->socket, "");
+
+    if (fd < 0 || relay_pipe_open(&route->port, fd, false) < 0)
+        retry_later(route);
+}
+
+/* ---- the table ---- */
+
+static void route_free(struct route *route)
+{
+    struct route **at = &route->relay->routes;
+
+    while (*at != route)
+        at = &(*at)->next;
+    *at = route->next;
+    loop_disarm(&route->relay->agent->loop, &route->retry);
+    relay_pipe_deinit(&route->port);
+    json_decref(route->said);
+    free(route);
+}
+
+static struct route *route_new(struct relay *relay, uint32_t domain)
+{
+    struct route *route = calloc(1, sizeof(*route));
+    uint32_t count = 0;
+
+    for (const struct route *other = relay->routes; other; other = other->next)
+        count++;
+    if (!route || count >= ROUTES_MAX) {
+        free(route);
+        return NULL;
+    }
+    *route = (struct route){.next = relay->routes,
+                            .relay = relay,
+                            .domain = domain,
+                            .retry.expired = open_port,
+                            .retry_us = ROUTE_RETRY_MIN_US};
+    relay_pipe_init(&route->port, &relay->agent->loop, false, &port_user, port_ended);
+    relay->routes = route;
+    return route;
+}
+
+/* A route's trunk is kept while a route needs it. */
+static void drop_idle_trunks(struct relay *relay)
+{
+    trunks_unmark(relay);
+    for (struct route *route = relay->routes; route; route = route->next)
+        if (route->trunk)
+            trunk_mark(route->trunk);
+    trunks_sweep(relay->agent);
+}
+
+void routes_stop(struct agent *agent)
+{
+    while (agent->relay->routes)
+        route_free(agent->relay->routes);
+}
+
+/* ---- kept in a file ---- */
+
+static void file_path(const struct agent *agent, const char *suffix, char path[AGENT_PATH_MAX + 32])
+{
+    snprintf(path, AGENT_PATH_MAX + 32, "%s/" ROUTES_FILE "%s", agent->options.run_dir, suffix);
+}
+
+/* A route that is not kept is only said again by whoever commands us. */
+static void save(const struct agent *agent)
+{
+    char path[AGENT_PATH_MAX + 32], aside[AGENT_PATH_MAX + 32];
+    json_t *list = json_array();
+    int fd;
+
+    file_path(agent, "", path);
+    file_path(agent, ".new", aside);
+    for (const struct route *route = agent->relay->routes; route; route = route->next)
+        json_array_append(list, route->said);
+    fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600); /* it holds a key */
+    if (fd < 0 || json_dumpfd(list, fd, JSON_COMPACT) < 0 || rename(aside, path) < 0)
+        log_warning("relay: the routes cannot be kept in %s", path);
+    if (fd >= 0)
+        close(fd);
+    json_decref(list);
+}
+
+/* ---- requests ---- */
+
+static const char *route_fault(const struct agent *agent, uint32_t domain, const char *socket,
+                               const char *address)
+{
+    struct in_addr parsed;
+
+    if (domain == agent->options.id)
+        return "\"domain\" is this domain itself";
+    if (!socket == !address)
+        return "a route needs \"socket\", or \"host\" with \"address\"";
+    if (address && inet_pton(AF_INET, address, &parsed) != 1)
+        return "\"address\" must be an IPv4 address";
+    return NULL;
+}
+
+static struct trunk *trunk_of(struct agent *agent, struct args *args)
+{
+    uint32_t host = (uint32_t)args_number(args, "host", ROUTE_ID_MIN, ROUTE_ID_MAX);
+    uint16_t port = (uint16_t)args_number_or(args, "port", 1, UINT16_MAX, TRUNK_PORT_DEFAULT);
+    const char *address = args_text(args, "address", 63);
+    uint8_t key[TRUNK_KEY_SIZE];
+
+    args_hex(args, "key", key, sizeof(key));
+    return args->fault[0] ? NULL : trunk_get(agent, host, address, port, key);
+}
+
+/* Returns what is wrong with it, or NULL. */
+static const char *set(struct agent *agent, struct args *args)
+{
+    uint32_t domain = (uint32_t)args_number(args, "domain", ROUTE_ID_MIN, ROUTE_ID_MAX);
+    const char *socket = args_text_or_null(args, "socket", ROUTE_SOCKET_MAX);
+    const char *address = args_text_or_null(args, "address", 63);
+    const char *fault = args->fault[0] ? args->fault : route_fault(agent, domain, socket, address);
+    struct route *route = find(agent->relay, domain);
+    struct trunk *trunk = !fault && address ? trunk_of(agent, args) : NULL;
+
+    if (args->fault[0])
+        return args->fault;
+    if (fault || (address && !trunk))
+        return fault ? fault : "no memory for another host";
+    if (route && route->trunk == trunk && strcmp(route->socket, socket ? socket : "") == 0)
+        return NULL;
+    if (route)
+        route_free(route);
+    route = route_new(agent->relay, domain);
+    if (!route)
+        return "no memory for another route";
+    route->said = json_deep_copy(args->request);
+    route->trunk = trunk;
+    snprintf(route->socket, sizeof(route->socket), "%s", socket ? socket : "");
+    if (socket)
+        loop_arm(&agent->loop, &route->retry, 0);
+    return NULL;
+}
+
+void routes_serve_set(struct agent *agent, struct args *args, struct reply *reply)
+{
+    const char *fault = set(agent, args);
+
+    if (fault) {
+        reply_error(reply, "bad-argument", "%s", fault);
+        return;
+    }
+    drop_idle_trunks(agent->relay);
+    routes_changed(agent);
+    save(agent);
+    reply_ok(reply, NULL);
+}
+
+void routes_serve_remove(struct agent *agent, struct args *args, struct reply *reply)
+{
+    uint32_t domain = (uint32_t)args_number(args, "domain", ROUTE_ID_MIN, ROUTE_ID_MAX);
+    struct route *route = find(agent->relay, domain);
+
+    if (args->fault[0]) {
+        reply_error(reply, "bad-argument", "%s", args->fault);
+        return;
+    }
+    if (route) {
+        route_free(route);
+        drop_idle_trunks(agent->relay);
+        routes_changed(agent);
+        save(agent);
+    }
+    reply_ok(reply, NULL);
+}
+
+static json_t *describe(struct route *route)
+{
+    bool up = routes_find(route->relay->agent, route->domain) != NULL;
+    json_t *object = json_pack("{s:I, s:b}", "domain", (json_int_t)route->domain, "up", up);
+
+    if (route->trunk)
+        trunk_describe(route->trunk, object);
+    else
+        json_object_set_new(object, "socket", json_string(route->socket));
+    return object;
+}
+
+void routes_serve_list(struct agent *agent, struct args *args, struct reply *reply)
+{
+    json_t *list = json_array();
+
+    (void)args;
+    for (struct route *route = agent->relay->routes; route; route = route->next)
+        json_array_append_new(list, describe(route));
+    reply_ok(reply,
+             json_pack("{s:o, s:i, s:i}", "routes", list, "channels",
+                       (int)agent->relay->between.count, "port", (int)agent->relay->listen_port));
+}
+
+void routes_load(struct agent *agent)
+{
+    char path[AGENT_PATH_MAX + 32];
+    json_t *list, *said;
+    size_t index;
+
+    file_path(agent, "", path);
+    list = json_load_file(path, 0, NULL);
+    json_array_foreach(list, index, said)
+    {
+        struct args args = {.request = said};
+        const char *fault = set(agent, &args);
+
+        if (fault)
+            log_warning("relay: a route in %s is left out: %s", path, fault);
+    }
+    json_decref(list);
+}

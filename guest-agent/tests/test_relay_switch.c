@@ -1,0 +1,244 @@
+/* The relay's channels: a host that holds them to their credit, and ends that say anything.
+ * `test_relay_switch SEED [COUNT]` runs more of the last. */
+#include <sodium.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/loop.h"
+#include "check.h"
+#include "path/relay_end.h"
+#include "path/relay_switch.h"
+
+#define SEEDS 40u
+#define FRAMES 2000
+
+static uint64_t state;
+
+static uint32_t pick(uint32_t below)
+{
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(state >> 33) % below;
+}
+
+/* ---- a host with three guests ---- */
+
+#define GUESTS 3u
+
+struct sink {
+    struct relay_way way;
+    unsigned frames, closes;
+    uint64_t waiting; /* bytes of DATA */
+};
+
+static struct sink sinks[GUESTS];
+static struct relay_switch host;
+static bool absent[GUESTS];
+
+static int sink_send(struct relay_way *way, const struct relay_frame *frame, const uint8_t *payload)
+{
+    struct sink *sink = container_of(way, struct sink, way);
+
+    (void)payload;
+    sink->frames++;
+    sink->closes += frame->kind == RELAY_CLOSE;
+    sink->waiting += frame->length;
+    return 0;
+}
+
+static struct relay_way *find_sink(void *user, uint32_t domain)
+{
+    (void)user;
+    return domain >= 3 && domain < 3 + GUESTS && !absent[domain - 3] ? &sinks[domain - 3].way
+                                                                     : NULL;
+}
+
+static void start_host(void)
+{
+    host = (struct relay_switch){.find = find_sink};
+    memset(absent, 0, sizeof(absent));
+    for (unsigned i = 0; i < GUESTS; i++)
+        sinks[i] = (struct sink){.way.send = sink_send};
+}
+
+static void pass(uint32_t from, enum relay_kind kind, uint32_t to, uint64_t channel,
+                 uint32_t amount)
+{
+    static const uint8_t payload[RELAY_PAYLOAD_MAX];
+    struct relay_frame frame = {.kind = kind,
+                                .length = kind == RELAY_DATA ? amount : 0,
+                                .source = from,
+                                .target = to,
+                                .amount = kind == RELAY_DATA ? 0 : amount,
+                                .channel = channel};
+
+    relay_switch_pass(&host, &sinks[from - 3].way, &frame, payload);
+}
+
+static void a_stopped_receiver_holds_up_nobody(void)
+{
+    start_host();
+    pass(3, RELAY_OPEN, 4, 1, 0);
+    pass(3, RELAY_OPEN, 5, 2, 0);
+    for (uint32_t sent = 0; sent < RELAY_WINDOW; sent += RELAY_PAYLOAD_MAX)
+        pass(3, RELAY_DATA, 4, 1, RELAY_PAYLOAD_MAX);
+    CHECK(sinks[1].waiting == RELAY_WINDOW && !sinks[1].closes);
+    pass(3, RELAY_DATA, 5, 2, 100);
+    CHECK(sinks[2].waiting == 100);
+    pass(3, RELAY_DATA, 4, 1, 1); /* one byte more than it was given */
+    CHECK(sinks[1].closes == 1 && sinks[0].closes == 1 && sinks[1].waiting == RELAY_WINDOW);
+    pass(3, RELAY_DATA, 5, 2, 100);
+    CHECK(sinks[2].waiting == 200 && !sinks[2].closes);
+    relay_switch_deinit(&host);
+}
+
+static void credit_that_nobody_has_used_is_refused(void)
+{
+    start_host();
+    pass(3, RELAY_OPEN, 4, 1, 0);
+    pass(3, RELAY_DATA, 4, 1, 1000);
+    pass(4, RELAY_CREDIT, 3, 1, 1000);
+    CHECK(!sinks[0].closes);
+    pass(4, RELAY_CREDIT, 3, 1, 1);
+    CHECK(sinks[0].closes == 1 && sinks[1].closes == 1);
+    relay_switch_deinit(&host);
+}
+
+static void nobody_speaks_for_another_domain(void)
+{
+    struct relay_frame frame = {.kind = RELAY_OPEN, .source = 4, .target = 5, .channel = 1};
+
+    start_host();
+    relay_switch_pass(&host, &sinks[0].way, &frame, NULL);
+    CHECK(!sinks[2].frames && !sinks[0].frames && !host.count);
+    pass(4, RELAY_OPEN, 5, 1, 0);
+    frame.kind = RELAY_CLOSE;
+    relay_switch_pass(&host, &sinks[0].way, &frame, NULL);
+    CHECK(host.count == 1);
+    relay_switch_deinit(&host);
+}
+
+static void nobody_is_there(void)
+{
+    start_host();
+    pass(3, RELAY_OPEN, 77, 1, 0);
+    CHECK(sinks[0].closes == 1);
+    pass(3, RELAY_DATA, 4, 9, 10); /* no such channel */
+    CHECK(sinks[0].closes == 2 && !sinks[1].frames);
+    relay_switch_deinit(&host);
+}
+
+static void a_domain_that_moved_away_ends_its_channels(void)
+{
+    start_host();
+    pass(3, RELAY_OPEN, 4, 1, 0);
+    pass(3, RELAY_OPEN, 5, 2, 0);
+    absent[1] = true;
+    relay_switch_settle(&host);
+    CHECK(sinks[0].closes == 1 && host.count == 1 && !sinks[2].closes);
+    relay_switch_reset(&host, &sinks[2].way); /* its agent was started anew */
+    CHECK(sinks[0].closes == 2 && host.count == 0);
+    relay_switch_deinit(&host);
+}
+
+static void one_domain_does_not_take_all_channels(void)
+{
+    start_host();
+    for (uint64_t i = 0; i <= RELAY_CHANNELS_MAX; i++)
+        pass(3, RELAY_OPEN, 4, i, 0);
+    CHECK(host.count == RELAY_CHANNELS_MAX && sinks[0].closes == 1);
+    pass(5, RELAY_OPEN, 4, 1, 0);
+    CHECK(host.count == RELAY_CHANNELS_MAX + 1);
+    relay_switch_deinit(&host);
+}
+
+/* ---- anything ---- */
+
+static struct loop loop;
+static int called_fds[2 * RELAY_CHANNELS_MAX];
+static unsigned called_count;
+
+static void called(void *user, uint32_t source, int fd)
+{
+    (void)user, (void)source;
+    if (called_count < 2 * RELAY_CHANNELS_MAX)
+        called_fds[called_count++] = fd;
+    else
+        close(fd);
+}
+
+static void hang_up_some(void)
+{
+    while (called_count && pick(3))
+        close(called_fds[--called_count]);
+}
+
+/* Almost right: few domains, few channels, amounts near the limits. */
+static struct relay_frame any_frame(void)
+{
+    static const uint32_t amounts[] = {0, 1, 1000, RELAY_PAYLOAD_MAX, RELAY_WINDOW, UINT32_MAX};
+    struct relay_frame frame = {.kind = pick(8),
+                                .source = 2 + pick(5),
+                                .target = 2 + pick(5),
+                                .amount = amounts[pick(6)],
+                                .channel = pick(100)};
+
+    frame.length = pick(3) ? 0 : pick(RELAY_PAYLOAD_MAX);
+    return frame;
+}
+
+static void hear_anything(uint64_t seed)
+{
+    static const uint8_t payload[RELAY_PAYLOAD_MAX];
+    struct relay_end end;
+    struct sink out = {.way.send = sink_send};
+
+    state = seed;
+    start_host();
+    relay_end_init(&end, &loop, 3, &out.way);
+    end.called = called;
+    for (int i = 0; i < FRAMES; i++) {
+        struct relay_frame frame = any_frame();
+
+        relay_switch_pass(&host, &sinks[pick(GUESTS)].way, &frame, payload);
+        end.way.send(&end.way, &frame, payload);
+        if (!pick(20))
+            CHECK(loop_turn(&loop, 0) == 0);
+        if (!pick(50))
+            hang_up_some();
+    }
+    CHECK(out.frames && host.count <= SWITCH_CIRCUITS_MAX && end.count <= RELAY_CHANNELS_MAX);
+    relay_end_deinit(&end);
+    relay_switch_deinit(&host);
+    while (called_count)
+        close(called_fds[--called_count]);
+}
+
+static void whatever_is_said_nothing_is_left(void)
+{
+    for (uint64_t seed = 0; seed < SEEDS; seed++)
+        hear_anything(seed);
+}
+
+static const struct check_test tests[] = {
+    {"a stopped receiver holds up nobody", a_stopped_receiver_holds_up_nobody},
+    {"credit that nobody has used is refused", credit_that_nobody_has_used_is_refused},
+    {"nobody speaks for another domain", nobody_speaks_for_another_domain},
+    {"nobody is there", nobody_is_there},
+    {"a domain that moved away ends its channels", a_domain_that_moved_away_ends_its_channels},
+    {"one domain does not take all channels", one_domain_does_not_take_all_channels},
+    {"whatever is said, nothing is left", whatever_is_said_nothing_is_left},
+};
+
+int main(int argc, char **argv)
+{
+    uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
+    uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+
+    CHECK(sodium_init() >= 0 && loop_init(&loop) == 0);
+    if (argc > 1) {
+        for (uint64_t seed = first; seed < first + count; seed++)
+            hear_anything(seed);
+        return 0;
+    }
+    return check_run(tests, sizeof(tests) / sizeof(tests[0]));
+}

@@ -1,0 +1,233 @@
+"""Guests without a network: their links go through the hosts, and no byte is lost there."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from agents import Agent, Proxy, Refused, wait_until
+from programs import Flow, both_ways, open_streams
+from relayed import KEY, Hosts, Port, hosts
+
+from harness import clock
+
+
+@pytest.fixture
+def unrouted(folder: Path) -> Iterator[Hosts]:
+    with hosts(folder) as both:
+        yield both
+
+
+@pytest.fixture
+def relayed(unrouted: Hosts) -> Hosts:
+    unrouted.route()
+    unrouted.add_links()
+    unrouted.await_up()
+    return unrouted
+
+
+def await_motion(flows: list[Flow], more: int = 1) -> None:
+    before = [flow.checked for flow in flows]
+    wait_until(
+        lambda: all(flow.checked >= was + more for flow, was in zip(flows, before, strict=True)),
+        "all flows move",
+    )
+
+
+def finish(flows: list[Flow]) -> None:
+    for flow in flows:
+        flow.finish()
+
+
+def channels(host: Agent) -> int:
+    count: int = host.call("routes")["channels"]
+    return count
+
+
+def test_streams_flow_between_hosts(relayed: Hosts) -> None:
+    flows = both_ways(open_streams(relayed, 3))
+    await_motion(flows, 1 << 20)
+    assert {stream["path"] for stream in relayed.g1.streams()} == {"relay"}
+    finish(flows)
+    assert channels(relayed.h1) == channels(relayed.h2) == 1
+
+
+def test_streams_flow_on_one_host(unrouted: Hosts) -> None:
+    unrouted.here(unrouted.h1, "g1")
+    unrouted.here(unrouted.h1, "g2")
+    unrouted.add_links()
+    unrouted.await_up()
+    flows = both_ways(open_streams(unrouted, 2))
+    await_motion(flows, 1 << 20)
+    finish(flows)
+
+
+@pytest.mark.parametrize("which", ["h1", "h2"])
+def test_a_host_agent_that_is_killed_loses_no_byte(relayed: Hosts, which: str) -> None:
+    flows = both_ways(open_streams(relayed, 3))
+    for _ in range(5):
+        await_motion(flows, 100_000)
+        relayed.kill(relayed.h1 if which == "h1" else relayed.h2)
+    relayed.await_up()
+    await_motion(flows)
+    finish(flows)
+
+
+def test_hosts_that_lose_sight_of_each_other_lose_no_byte(relayed: Hosts) -> None:
+    flows = both_ways(open_streams(relayed, 3))
+    for _ in range(5):
+        await_motion(flows, 100_000)
+        relayed.trunk.cut()
+    await_motion(flows)
+    finish(flows)
+
+
+def test_a_guest_that_moved_is_found_again(relayed: Hosts) -> None:
+    flows = both_ways(open_streams(relayed, 2))
+    await_motion(flows, 100_000)
+    relayed.ports["g2"].move()
+    relayed.here(relayed.h1, "g2")
+    relayed.there(relayed.h2, "g2")
+    await_motion(flows, 100_000)
+    finish(flows)
+    assert channels(relayed.h2) == 0
+
+
+def test_a_stopped_guest_holds_up_nobody_else(relayed: Hosts) -> None:
+    port = Port(relayed.folder, "g3")
+    g3 = Agent(relayed.folder, "g3", 5, "--data", port.device)
+    where = {"host": 1001, "address": "127.0.0.1", "port": relayed.trunk.port, "key": KEY}
+    relayed.h1.call("route.set", domain=5, socket=str(port.socket))
+    relayed.h2.call("route.set", domain=5, **where)
+    g3.call("link.add", peer="g2", peer_id=4, key=Hosts.KEY)
+    relayed.g2.call("link.add", peer="g3", peer_id=5, key=Hosts.KEY)
+    wait_until(lambda: g3.link()["state"] == "up", "g3's link is up")
+
+    class Other:
+        g1, g2 = relayed.g2, g3
+
+    stopped = both_ways(open_streams(relayed, 1))
+    moving = both_ways(open_streams(Other, 1))
+    await_motion([*stopped, *moving], 100_000)
+    relayed.ports["g1"].stall(True)
+    await_motion(moving, 4 << 20)
+    relayed.ports["g1"].stall(False)
+    await_motion(stopped, 100_000)
+    finish([*stopped, *moving])
+    assert g3.stop() == 0
+    port.stop()
+
+
+def test_an_agent_killed_in_a_guest_is_met_again(relayed: Hosts) -> None:
+    flows = both_ways(open_streams(relayed, 1))
+    await_motion(flows, 100_000)
+    relayed.kill(relayed.g1)
+    relayed.g1.call("link.add", peer="g2", peer_id=4, key=Hosts.KEY)
+    for flow in flows:
+        flow.await_end()
+    relayed.await_up()
+    again = both_ways(open_streams(relayed, 1))
+    await_motion(again, 100_000)
+    finish(again)
+
+
+def test_hosts_with_different_keys_refuse_each_other(unrouted: Hosts) -> None:
+    unrouted.route(key2="ee" * 32)
+    unrouted.add_links()
+    why = "it does not know the testbed's key"
+    wait_until(lambda: why in unrouted.h1.log.read_text(), "h1 refuses h2")
+    assert not any(route["up"] for route in unrouted.h1.call("routes")["routes"] if "host" in route)
+    assert unrouted.g1.link()["state"] != "up"
+    unrouted.there(unrouted.h2, "g1")
+    unrouted.await_up()
+
+
+def test_a_host_that_nobody_knows_is_refused(unrouted: Hosts) -> None:
+    unrouted.there(unrouted.h2, "g1")
+    why = "it is not one of those there are routes to"
+    wait_until(lambda: why in unrouted.h1.log.read_text(), "h1 refuses h2")
+
+
+def test_shared_memory_with_the_relay_as_its_connection(relayed: Hosts) -> None:
+    flows = both_ways(open_streams(relayed, 2))
+    region = relayed.make_region()
+    for _ in range(3):
+        relayed.attach(region)
+        assert relayed.hand_over("shm")["from"] == "relay"
+        await_motion(flows, 100_000)
+        assert relayed.g2.link()["path"] == "shm"
+        assert relayed.hand_over("relay")["to"] == "relay"
+        await_motion(flows, 100_000)
+    finish(flows)
+
+
+def test_shared_memory_outlives_the_hosts_agents(relayed: Hosts) -> None:
+    flows = both_ways(open_streams(relayed, 2))
+    relayed.attach(relayed.make_region())
+    relayed.hand_over("shm")
+    relayed.h1.stop(signal.SIGKILL)
+    await_motion(flows, 1 << 20)
+    relayed.h1.start("127.0.0.1:0")
+    relayed.trunk.redirect(relayed.h1.call("routes")["port"])
+    wait_until(lambda: relayed.g2.link()["state"] == "up", "the link is up again")
+    relayed.hand_over("tcp")
+    await_motion(flows, 100_000)
+    finish(flows)
+
+
+def test_a_network_that_is_down_is_gone_round_and_come_back_to(unrouted: Hosts) -> None:
+    unrouted.route()
+    network = Proxy(unrouted.g1.port)
+    unrouted.add_links(g2_port=network.port)
+    unrouted.await_up("tcp")
+    flows = both_ways(open_streams(unrouted, 2))
+    await_motion(flows, 100_000)
+    network.redirect(1)  # nobody is there
+    network.cut()
+    unrouted.await_up("relay")
+    await_motion(flows, 100_000)
+    network.redirect(unrouted.g1.port)
+    unrouted.await_up("tcp")
+    await_motion(flows, 100_000)
+    finish(flows)
+    network.stop()
+
+
+def test_an_idle_relay_costs_nothing(relayed: Hosts) -> None:
+    ends = open_streams(relayed, 4)
+    before = [agent.cpu_s() for agent in relayed.agents]
+    idle = clock.Deadline(3.0)
+    wait_until(lambda: idle.expired, "some time to pass")
+    for agent, was in zip(relayed.agents, before, strict=True):
+        assert agent.cpu_s() - was < 0.1, agent.name
+    for client, server in ends:
+        client.close()
+        server.close()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"domain": 3},
+        {"domain": 1001, "socket": "/nowhere"},
+        {"domain": 3, "socket": "/" * 200},
+        {"domain": 3, "address": "127.0.0.1"},
+        {"domain": 3, "address": "nowhere", "host": 1002, "key": KEY},
+        {"domain": 3, "address": "127.0.0.1", "host": 1002, "key": "ab"},
+        {"domain": 3, "address": "127.0.0.1", "host": 1002, "key": KEY, "socket": "/nowhere"},
+    ],
+)
+def test_routes_that_make_no_sense_are_refused(unrouted: Hosts, wrong: dict[str, object]) -> None:
+    with pytest.raises(Refused, match="bad-argument"):
+        unrouted.h1.call("route.set", **wrong)
+    assert unrouted.h1.call("routes")["routes"] == []
+
+
+def test_routes_are_forgotten_when_told_so(relayed: Hosts) -> None:
+    relayed.h1.call("route.remove", domain=4)
+    wait_until(lambda: relayed.g2.link()["state"] != "up", "the link is down")
+    assert [route["domain"] for route in relayed.h1.call("routes")["routes"]] == [3]
+    relayed.there(relayed.h1, "g2")
+    relayed.await_up()
