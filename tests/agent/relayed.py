@@ -142,6 +142,7 @@ class Hosts(Linked):
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
+        self._tables: dict[str, dict[int, Any]] = {}
         self.h1 = self._host("h1", 1001)
         self.h2 = self._host("h2", 1002)
         self.ports = {name: Port(folder, name) for name in ("g1", "g2")}
@@ -168,15 +169,23 @@ class Hosts(Linked):
 
     def here(self, host: Agent, guest: str) -> None:
         """That guest lives on that host."""
-        socket_path = str(self.ports[guest].socket)
-        host.call("route.set", domain=3 if guest == "g1" else 4, socket=socket_path)
+        self._tell(host, 3 if guest == "g1" else 4, socket=str(self.ports[guest].socket))
 
     def there(self, host: Agent, guest: str, key: str = KEY) -> None:
         """That guest lives on the other host. The higher one dials, by the proxy."""
         other = self.h2 if host is self.h1 else self.h1
-        domain = 3 if guest == "g1" else 4
         where = {"host": other.id, "address": "127.0.0.1", "port": self.trunk.port}
-        host.call("route.set", domain=domain, key=key, **where)
+        self._tell(host, 3 if guest == "g1" else 4, key=key, **where)
+
+    def _tell(self, at: Agent, domain: int, **how: Any) -> None:
+        table = self._tables.setdefault(at.name, {})
+        table[domain] = {"domain": domain, **how}
+        at.call("routes.set", owner="lab", routes=list(table.values()))
+
+    def lose(self, host: Agent, domain: int) -> None:
+        """That host knows no way to the domain any more."""
+        del self._tables[host.name][domain]
+        host.call("routes.set", owner="lab", routes=list(self._tables[host.name].values()))
 
     def add_links(self, g2_port: int | None = None) -> None:
         """Tell the guests of each other; g2 has a network to g1 if it has a port there."""

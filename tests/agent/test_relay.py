@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from agents import Agent, Proxy, Refused, wait_until
+from agents import BUILD, Agent, Proxy, Refused, wait_until
 from programs import Flow, both_ways, open_streams
 from relayed import KEY, Hosts, Port, hosts
 
@@ -36,9 +38,18 @@ def await_motion(flows: list[Flow], more: int = 1) -> None:
     )
 
 
+def domsock(*argv: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    argv = (str(BUILD / "domsock"), *argv)
+    return subprocess.run(argv, input=given, capture_output=True, text=True, check=False)
+
+
 def finish(flows: list[Flow]) -> None:
     for flow in flows:
         flow.finish()
+
+
+def tell(host: Agent, *routes: dict[str, object]) -> None:
+    host.call("routes.set", owner="another", routes=routes)
 
 
 def channels(host: Agent) -> int:
@@ -99,8 +110,8 @@ def test_a_stopped_guest_holds_up_nobody_else(relayed: Hosts) -> None:
     port = Port(relayed.folder, "g3")
     g3 = Agent(relayed.folder, "g3", 5, "--data", port.device)
     where = {"host": 1001, "address": "127.0.0.1", "port": relayed.trunk.port, "key": KEY}
-    relayed.h1.call("route.set", domain=5, socket=str(port.socket))
-    relayed.h2.call("route.set", domain=5, **where)
+    tell(relayed.h1, {"domain": 5, "socket": str(port.socket)})
+    tell(relayed.h2, {"domain": 5, **where})
     g3.call("link.add", peer="g2", peer_id=4, key=Hosts.KEY)
     relayed.g2.call("link.add", peer="g3", peer_id=5, key=Hosts.KEY)
     wait_until(lambda: g3.link()["state"] == "up", "g3's link is up")
@@ -217,17 +228,40 @@ def test_an_idle_relay_costs_nothing(relayed: Hosts) -> None:
         {"domain": 3, "address": "nowhere", "host": 1002, "key": KEY},
         {"domain": 3, "address": "127.0.0.1", "host": 1002, "key": "ab"},
         {"domain": 3, "address": "127.0.0.1", "host": 1002, "key": KEY, "socket": "/nowhere"},
+        {"domain": 3, "address": "127.0.0.1", "host": 1001, "key": KEY},
     ],
 )
 def test_routes_that_make_no_sense_are_refused(unrouted: Hosts, wrong: dict[str, object]) -> None:
     with pytest.raises(Refused, match="bad-argument"):
-        unrouted.h1.call("route.set", **wrong)
+        tell(unrouted.h1, wrong)
     assert unrouted.h1.call("routes")["routes"] == []
 
 
 def test_routes_are_forgotten_when_told_so(relayed: Hosts) -> None:
-    relayed.h1.call("route.remove", domain=4)
+    relayed.lose(relayed.h1, 4)
     wait_until(lambda: relayed.g2.link()["state"] != "up", "the link is down")
     assert [route["domain"] for route in relayed.h1.call("routes")["routes"]] == [3]
     relayed.there(relayed.h1, "g2")
     relayed.await_up()
+
+
+def test_a_domain_of_somebody_elses_is_left_alone(relayed: Hosts) -> None:
+    with pytest.raises(Refused, match="domain 3 is one of lab's here"):
+        tell(relayed.h1, {"domain": 3, "socket": "/nowhere"})
+    tell(relayed.h1)
+    assert {route["owner"] for route in relayed.h1.call("routes")["routes"]} == {"lab"}
+    relayed.await_up()
+
+
+def test_routes_by_the_command(unrouted: Hosts) -> None:
+    run_dir = ["--run-dir", str(unrouted.h1.run_dir)]
+    table = {"owner": "lab", "routes": [{"domain": 3, "socket": "/nowhere"}]}
+    told = domsock("route", *run_dir, given=json.dumps(table))
+    assert told.returncode == 0, told.stderr
+    shown = json.loads(domsock("routes", "--json", *run_dir).stdout)
+    assert [route["socket"] for route in shown["routes"]] == ["/nowhere"]
+    assert "/nowhere" in domsock("routes", *run_dir).stdout
+    refused = domsock("route", *run_dir, given='{"owner": "lab", "routes": [{}]}')
+    assert refused.returncode == 1
+    assert "\"domain\" is missing" in refused.stderr
+    assert domsock("route", *run_dir, given="[").returncode == 1

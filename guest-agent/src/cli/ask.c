@@ -52,23 +52,40 @@ static json_t *read_answer(FILE *channel)
     return message;
 }
 
-int ask_agent(const char *run_dir, const char *op, json_t **answer)
+static int refused(const json_t *answer)
+{
+    const char *why =
+        json_string_value(json_object_get(json_object_get(answer, "error"), "message"));
+
+    return cli_fail("the agent refused: %s", why ? why : "it does not say why");
+}
+
+int ask_agent_for(const char *run_dir, json_t *request, json_t **answer)
 {
     char path[108];
     int fd = dial(run_dir, path);
-    FILE *channel;
+    FILE *channel = fd < 0 ? NULL : fdopen(fd, "r+");
 
-    if (fd < 0)
+    if (channel) {
+        json_object_set_new(request, "id", json_integer(1));
+        json_dumpf(request, channel, JSON_COMPACT);
+        fputc('\n', channel);
+        fflush(channel);
+        *answer = read_answer(channel);
+        fclose(channel);
+    }
+    json_decref(request);
+    if (!channel)
         return cli_fail("no agent at %s: %s (is domsockd running? --run-dir?)", path,
                         strerror(-fd));
-    channel = fdopen(fd, "r+");
-    fprintf(channel, "{\"id\":1,\"op\":\"%s\"}\n", op);
-    fflush(channel);
-    *answer = read_answer(channel);
-    fclose(channel);
     if (!*answer)
         return cli_fail("the agent at %s did not answer within %d s", path, ANSWER_PATIENCE_S);
-    return json_is_true(json_object_get(*answer, "ok")) ? 0 : cli_fail("the agent refused");
+    return json_is_true(json_object_get(*answer, "ok")) ? 0 : refused(*answer);
+}
+
+int ask_agent(const char *run_dir, const char *op, json_t **answer)
+{
+    return ask_agent_for(run_dir, json_pack("{s:s}", "op", op), answer);
 }
 
 json_t *ask_find_link(const json_t *links, const char *domain)

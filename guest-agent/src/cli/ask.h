@@ -6,6 +6,8 @@
 
 /* 0 and the answer, to be given back by json_decref(); else an exit code, and it has complained. */
 int ask_agent(const char *run_dir, const char *op, json_t **answer);
+/* The same with a request of several fields, which it takes. */
+int ask_agent_for(const char *run_dir, json_t *request, json_t **answer);
 /* The id of a domain that is given by name, or as a number. Exit codes as above. */
 int ask_domain(const char *run_dir, const char *text, uint32_t *cid);
 /* The link to a domain, as in the answer of `links`; borrowed from it. */

@@ -6,13 +6,14 @@
 
 #define CLI_RUN_DIR_DEFAULT "/run/domsock"
 
-int cli_show(int argc, char **argv); /* links, streams */
+int cli_show(int argc, char **argv); /* links, streams, routes */
 int cli_ls(int argc, char **argv);
 int cli_ping(int argc, char **argv);
 int cli_path(int argc, char **argv);
 int cli_bench(int argc, char **argv);
 int cli_nc(int argc, char **argv);
 int cli_region(int argc, char **argv); /* region create, rm, show */
+int cli_route(int argc, char **argv);
 int cli_run(int argc, char **argv);
 
 int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

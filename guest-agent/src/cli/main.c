@@ -16,6 +16,8 @@ static const char usage[] =
     "  nc -l PORT|PATH             the same, for the first who connects here\n"
     "  bench DOMAIN [--json]       round trip and rate, against: domsock bench --serve\n"
     "  run [--] PROGRAM [ARG]...   a program with AF_VSOCK between domains\n"
+    "  routes [--json]             on a host: by which way each domain is reached\n"
+    "  route                       the routes of one owner, as JSON on standard input\n"
     "  region create PATH --size BYTES --nonce HEX --ids A,B --generation N [--mode 0600]\n"
     "  region show PATH\n"
     "  region rm PATH --nonce HEX\n"
@@ -54,7 +56,8 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {{"ls", cli_ls},       {"links", cli_show}, {"streams", cli_show},
                 {"path", cli_path},   {"ping", cli_ping},  {"nc", cli_nc},
-                {"bench", cli_bench}, {"run", cli_run},    {"region", cli_region}};
+                {"bench", cli_bench}, {"run", cli_run},    {"region", cli_region},
+                {"routes", cli_show}, {"route", cli_route}};
 
 int main(int argc, char **argv)
 {

@@ -1,4 +1,4 @@
-/* Links and streams, as the local agent sees them. */
+/* Links, streams and routes, as the local agent sees them. */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,9 @@ static void print_cell(const json_t *row, const char *field, int width)
 {
     const json_t *value = json_object_get(row, field);
 
-    if (json_is_string(value))
+    if (!value)
+        printf("%-*s ", width, "-");
+    else if (json_is_string(value))
         printf("%-*s ", width, json_string_value(value));
     else if (json_is_boolean(value))
         printf("%-*s ", width, json_is_true(value) ? "yes" : "no");
@@ -73,10 +75,18 @@ static void show_streams(const json_t *answer)
     print_table(json_object_get(answer, "streams"), columns);
 }
 
+static void show_routes(const json_t *answer)
+{
+    static const struct column columns[] = {{"domain", 8},   {"owner", 24},  {"up", 4}, {"host", 8},
+                                            {"address", 16}, {"socket", 40}, {NULL, 0}};
+
+    print_table(json_object_get(answer, "routes"), columns);
+}
+
 static const struct {
     const char *name;
     void (*show)(const json_t *answer);
-} commands[] = {{"links", show_links}, {"streams", show_streams}};
+} commands[] = {{"links", show_links}, {"streams", show_streams}, {"routes", show_routes}};
 
 static void print_json(json_t *answer)
 {

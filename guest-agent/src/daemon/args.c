@@ -7,7 +7,7 @@
 
 #include "base/hex.h"
 
-__attribute__((format(printf, 2, 3))) static void fault(struct args *args, const char *format, ...)
+void args_fault(struct args *args, const char *format, ...)
 {
     va_list list;
 
@@ -27,7 +27,7 @@ const char *args_text_or_null(struct args *args, const char *field, size_t lengt
     if (json_is_string(value) && json_string_length(value) &&
         json_string_length(value) <= length_max)
         return json_string_value(value);
-    fault(args, "\"%s\" must be a text of 1 to %zu bytes", field, length_max);
+    args_fault(args, "\"%s\" must be a text of 1 to %zu bytes", field, length_max);
     return NULL;
 }
 
@@ -36,7 +36,7 @@ const char *args_text(struct args *args, const char *field, size_t length_max)
     const char *text = args_text_or_null(args, field, length_max);
 
     if (!text)
-        fault(args, "\"%s\" is missing: a text of 1 to %zu bytes", field, length_max);
+        args_fault(args, "\"%s\" is missing: a text of 1 to %zu bytes", field, length_max);
     return text;
 }
 
@@ -50,15 +50,15 @@ uint64_t args_number_or(struct args *args, const char *field, uint64_t min, uint
         return absent;
     if (json_is_integer(value) && number >= 0 && (uint64_t)number >= min && (uint64_t)number <= max)
         return (uint64_t)number;
-    fault(args, "\"%s\" must be a whole number from %" PRIu64 " to %" PRIu64, field, min, max);
+    args_fault(args, "\"%s\" must be a whole number from %" PRIu64 " to %" PRIu64, field, min, max);
     return min;
 }
 
 uint64_t args_number(struct args *args, const char *field, uint64_t min, uint64_t max)
 {
     if (!json_object_get(args->request, field))
-        fault(args, "\"%s\" is missing: a whole number from %" PRIu64 " to %" PRIu64, field, min,
-              max);
+        args_fault(args, "\"%s\" is missing: a whole number from %" PRIu64 " to %" PRIu64, field,
+                   min, max);
     return args_number_or(args, field, min, max, min);
 }
 
@@ -67,5 +67,5 @@ void args_hex(struct args *args, const char *field, uint8_t *bytes, size_t size)
     const char *text = args_text_or_null(args, field, 2 * size);
 
     if (!text || hex_decode(bytes, size, text) < 0)
-        fault(args, "\"%s\" must be %zu bytes in hexadecimal", field, size);
+        args_fault(args, "\"%s\" must be %zu bytes in hexadecimal", field, size);
 }

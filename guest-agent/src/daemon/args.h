@@ -16,3 +16,5 @@ uint64_t args_number(struct args *args, const char *field, uint64_t min, uint64_
 uint64_t args_number_or(struct args *args, const char *field, uint64_t min, uint64_t max,
                         uint64_t absent);
 void args_hex(struct args *args, const char *field, uint8_t *bytes, size_t size);
+/* Unless something was wrong before. */
+void args_fault(struct args *args, const char *format, ...) __attribute__((format(printf, 2, 3)));

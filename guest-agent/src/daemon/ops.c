@@ -212,8 +212,7 @@ static const struct {
     {"region.attach", op_region_attach},
     {"region.detach", op_region_detach},
     {"handover", op_handover},
-    {"route.set", routes_serve_set},
-    {"route.remove", routes_serve_remove},
+    {"routes.set", routes_serve_set},
     {"routes", routes_serve_list},
 };
 

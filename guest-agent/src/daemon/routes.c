@@ -16,6 +16,8 @@
 #define ROUTE_RETRY_MIN_US 50000u
 #define ROUTE_RETRY_MAX_US 1000000u
 #define ROUTE_SOCKET_MAX 107u
+#define ROUTE_OWNER_MAX 63u
+#define ROUTE_ADDRESS_MAX 63u
 #define ROUTES_MAX 256u
 #define ROUTES_FILE "routes.json"
 #define ROUTE_ID_MIN 3u
@@ -24,7 +26,9 @@
 struct route {
     struct route *next;
     struct relay *relay;
-    json_t *said; /* the request, as it was made */
+    json_t *said;
+    char owner[ROUTE_OWNER_MAX + 1];
+    bool kept; /* while a table is replaced: it is in the new one, too */
     uint32_t domain;
     struct trunk *trunk; /* to the domain's host; NULL: the domain is a guest here */
     char socket[ROUTE_SOCKET_MAX + 1];
@@ -178,7 +182,8 @@ static void save(const struct agent *agent)
     file_path(agent, "", path);
     file_path(agent, ".new", aside);
     for (const struct route *route = agent->relay->routes; route; route = route->next)
-        json_array_append(list, route->said);
+        json_array_append_new(list,
+                              json_pack("{s:s, s:O}", "owner", route->owner, "said", route->said));
     fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600); /* it holds a key */
     if (fd < 0 || json_dumpfd(list, fd, JSON_COMPACT) < 0 || rename(aside, path) < 0)
         log_warning("relay: the routes cannot be kept in %s", path);
@@ -187,98 +192,169 @@ static void save(const struct agent *agent)
     json_decref(list);
 }
 
-/* ---- requests ---- */
+/* ---- setting ---- */
 
-static const char *route_fault(const struct agent *agent, uint32_t domain, const char *socket,
-                               const char *address)
+/* A route as it is said. */
+struct wish {
+    const char *owner;
+    uint32_t domain;
+    const char *socket;
+    const char *address;
+    uint32_t host;
+    uint16_t port;
+    uint8_t key[TRUNK_KEY_SIZE];
+};
+
+static void parse(const struct agent *agent, struct args *args, struct wish *wish)
 {
     struct in_addr parsed;
 
-    if (domain == agent->options.id)
-        return "\"domain\" is this domain itself";
-    if (!socket == !address)
-        return "a route needs \"socket\", or \"host\" with \"address\"";
-    if (address && inet_pton(AF_INET, address, &parsed) != 1)
-        return "\"address\" must be an IPv4 address";
-    return NULL;
+    wish->domain = (uint32_t)args_number(args, "domain", ROUTE_ID_MIN, ROUTE_ID_MAX);
+    wish->socket = args_text_or_null(args, "socket", ROUTE_SOCKET_MAX);
+    wish->address = args_text_or_null(args, "address", ROUTE_ADDRESS_MAX);
+    if (wish->address) {
+        wish->host = (uint32_t)args_number(args, "host", ROUTE_ID_MIN, ROUTE_ID_MAX);
+        wish->port = (uint16_t)args_number_or(args, "port", 1, UINT16_MAX, TRUNK_PORT_DEFAULT);
+        args_hex(args, "key", wish->key, sizeof(wish->key));
+    }
+    if (!wish->socket == !wish->address)
+        args_fault(args, "a route needs \"socket\", or \"address\" and \"host\"");
+    if (wish->address && inet_pton(AF_INET, wish->address, &parsed) != 1)
+        args_fault(args, "\"address\" must be an IPv4 address");
+    if (wish->domain == agent->options.id || wish->host == agent->options.id)
+        args_fault(args, "%u is this domain itself", agent->options.id);
 }
 
-static struct trunk *trunk_of(struct agent *agent, struct args *args)
+static bool is_as_wished(const struct route *route, const struct wish *wish,
+                         const struct trunk *trunk)
 {
-    uint32_t host = (uint32_t)args_number(args, "host", ROUTE_ID_MIN, ROUTE_ID_MAX);
-    uint16_t port = (uint16_t)args_number_or(args, "port", 1, UINT16_MAX, TRUNK_PORT_DEFAULT);
-    const char *address = args_text(args, "address", 63);
-    uint8_t key[TRUNK_KEY_SIZE];
-
-    args_hex(args, "key", key, sizeof(key));
-    return args->fault[0] ? NULL : trunk_get(agent, host, address, port, key);
+    return route && route->trunk == trunk &&
+           strcmp(route->socket, wish->socket ? wish->socket : "") == 0;
 }
 
-/* Returns what is wrong with it, or NULL. */
-static const char *set(struct agent *agent, struct args *args)
+static struct route *replace(struct agent *agent, struct route *route, const struct wish *wish,
+                             struct trunk *trunk)
 {
-    uint32_t domain = (uint32_t)args_number(args, "domain", ROUTE_ID_MIN, ROUTE_ID_MAX);
-    const char *socket = args_text_or_null(args, "socket", ROUTE_SOCKET_MAX);
-    const char *address = args_text_or_null(args, "address", 63);
-    const char *fault = args->fault[0] ? args->fault : route_fault(agent, domain, socket, address);
-    struct route *route = find(agent->relay, domain);
-    struct trunk *trunk = !fault && address ? trunk_of(agent, args) : NULL;
-
-    if (args->fault[0])
-        return args->fault;
-    if (fault || (address && !trunk))
-        return fault ? fault : "no memory for another host";
-    if (route && route->trunk == trunk && strcmp(route->socket, socket ? socket : "") == 0)
-        return NULL;
     if (route)
         route_free(route);
-    route = route_new(agent->relay, domain);
+    route = route_new(agent->relay, wish->domain);
     if (!route)
-        return "no memory for another route";
-    route->said = json_deep_copy(args->request);
+        return NULL;
     route->trunk = trunk;
-    snprintf(route->socket, sizeof(route->socket), "%s", socket ? socket : "");
-    if (socket)
+    snprintf(route->owner, sizeof(route->owner), "%s", wish->owner);
+    snprintf(route->socket, sizeof(route->socket), "%s", wish->socket ? wish->socket : "");
+    if (wish->socket)
         loop_arm(&agent->loop, &route->retry, 0);
-    return NULL;
+    return route;
 }
+
+/* What is wrong with it is in `args` afterwards. */
+static void set(struct agent *agent, struct args *args, const char *owner)
+{
+    struct wish wish = {.owner = owner};
+    struct trunk *trunk = NULL;
+    struct route *route;
+
+    parse(agent, args, &wish);
+    route = find(agent->relay, wish.domain);
+    if (route && strcmp(route->owner, owner) != 0)
+        args_fault(args, "domain %u is one of %s's here", wish.domain, route->owner);
+    if (args->fault[0])
+        return;
+    if (wish.address) {
+        trunk = trunk_get(agent, wish.host, wish.address, wish.port, wish.key);
+        if (!trunk)
+            args_fault(args, "no memory for another host");
+    }
+    if (!args->fault[0] && !is_as_wished(route, &wish, trunk)) {
+        route = replace(agent, route, &wish, trunk);
+        if (!route)
+            args_fault(args, "there is no room for another route");
+    }
+    if (args->fault[0])
+        return;
+    route->kept = true;
+    json_decref(route->said);
+    route->said = json_deep_copy(args->request);
+}
+
+static void drop_those_left_out(struct relay *relay, const char *owner)
+{
+    struct route *next;
+
+    for (struct route *route = relay->routes; route; route = next) {
+        next = route->next;
+        if (!route->kept && strcmp(route->owner, owner) == 0)
+            route_free(route);
+    }
+}
+
+static void set_all(struct agent *agent, struct args *args, const char *owner, json_t *list)
+{
+    size_t index;
+    json_t *said;
+
+    for (struct route *route = agent->relay->routes; route; route = route->next)
+        route->kept = false;
+    json_array_foreach(list, index, said)
+    {
+        struct args each = {.request = said};
+
+        set(agent, &each, owner);
+        if (each.fault[0])
+            args_fault(args, "route %zu: %s", index, each.fault);
+    }
+    drop_those_left_out(agent->relay, owner);
+    drop_idle_trunks(agent->relay);
+    routes_changed(agent);
+}
+
+void routes_load(struct agent *agent)
+{
+    char path[AGENT_PATH_MAX + 32];
+    json_t *list, *route;
+    size_t index;
+
+    file_path(agent, "", path);
+    list = json_load_file(path, 0, NULL);
+    json_array_foreach(list, index, route)
+    {
+        struct args args = {.request = json_object_get(route, "said")};
+        struct args whose = {.request = route};
+        const char *owner = args_text(&whose, "owner", ROUTE_OWNER_MAX);
+
+        if (owner)
+            set(agent, &args, owner);
+        if (!owner || args.fault[0])
+            log_warning("relay: a route in %s is left out: %s", path, args.fault);
+    }
+    json_decref(list);
+}
+
+/* ---- requests ---- */
 
 void routes_serve_set(struct agent *agent, struct args *args, struct reply *reply)
 {
-    const char *fault = set(agent, args);
+    const char *owner = args_text(args, "owner", ROUTE_OWNER_MAX);
+    json_t *list = json_object_get(args->request, "routes");
 
-    if (fault) {
-        reply_error(reply, "bad-argument", "%s", fault);
-        return;
-    }
-    drop_idle_trunks(agent->relay);
-    routes_changed(agent);
-    save(agent);
-    reply_ok(reply, NULL);
-}
-
-void routes_serve_remove(struct agent *agent, struct args *args, struct reply *reply)
-{
-    uint32_t domain = (uint32_t)args_number(args, "domain", ROUTE_ID_MIN, ROUTE_ID_MAX);
-    struct route *route = find(agent->relay, domain);
-
-    if (args->fault[0]) {
-        reply_error(reply, "bad-argument", "%s", args->fault);
-        return;
-    }
-    if (route) {
-        route_free(route);
-        drop_idle_trunks(agent->relay);
-        routes_changed(agent);
+    if (!json_is_array(list))
+        args_fault(args, "\"routes\" must be a list");
+    if (!args->fault[0]) {
+        set_all(agent, args, owner, list);
         save(agent);
     }
-    reply_ok(reply, NULL);
+    if (args->fault[0])
+        reply_error(reply, "bad-argument", "%s", args->fault);
+    else
+        reply_ok(reply, NULL);
 }
 
 static json_t *describe(struct route *route)
 {
     bool up = routes_find(route->relay->agent, route->domain) != NULL;
-    json_t *object = json_pack("{s:I, s:b}", "domain", (json_int_t)route->domain, "up", up);
+    json_t *object = json_pack("{s:I, s:s, s:b}", "domain", (json_int_t)route->domain, "owner",
+                               route->owner, "up", up);
 
     if (route->trunk)
         trunk_describe(route->trunk, object);
@@ -294,26 +370,7 @@ void routes_serve_list(struct agent *agent, struct args *args, struct reply *rep
     (void)args;
     for (struct route *route = agent->relay->routes; route; route = route->next)
         json_array_append_new(list, describe(route));
-    reply_ok(reply,
-             json_pack("{s:o, s:i, s:i}", "routes", list, "channels",
-                       (int)agent->relay->between.count, "port", (int)agent->relay->listen_port));
-}
-
-void routes_load(struct agent *agent)
-{
-    char path[AGENT_PATH_MAX + 32];
-    json_t *list, *said;
-    size_t index;
-
-    file_path(agent, "", path);
-    list = json_load_file(path, 0, NULL);
-    json_array_foreach(list, index, said)
-    {
-        struct args args = {.request = said};
-        const char *fault = set(agent, &args);
-
-        if (fault)
-            log_warning("relay: a route in %s is left out: %s", path, fault);
-    }
-    json_decref(list);
+    reply_ok(reply, json_pack("{s:I, s:o, s:i, s:i}", "domain_id", (json_int_t)agent->options.id,
+                              "routes", list, "channels", (int)agent->relay->between.count, "port",
+                              (int)agent->relay->listen_port));
 }

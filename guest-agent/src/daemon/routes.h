@@ -1,7 +1,8 @@
 /* A host's routes: by which way each domain is reached, and the ports of the guests that live here.
  *
- * Whoever commands the agent says them. They are kept in RUN_DIR, so that an agent that was killed
- * goes on; one that is wrong only leads nowhere, for the links prove themselves end to end. */
+ * Whoever commands the agent says them, each its own. They are kept in RUN_DIR, so that an agent
+ * that was killed goes on; one that is wrong only leads nowhere, for the links prove themselves end
+ * to end. */
 #pragma once
 
 #include "daemon/args.h"
@@ -13,7 +14,6 @@ struct relay_way *routes_find(struct agent *agent, uint32_t domain);
 /* A way has come or gone. */
 void routes_changed(struct agent *agent);
 
-/* The requests route.set, route.remove and routes. */
+/* The requests routes.set and routes. */
 void routes_serve_set(struct agent *agent, struct args *args, struct reply *reply);
-void routes_serve_remove(struct agent *agent, struct args *args, struct reply *reply);
 void routes_serve_list(struct agent *agent, struct args *args, struct reply *reply);
