@@ -49,6 +49,7 @@ class HandoverAnswer(Answer):
     """What one handover took; amounts are bytes."""
 
     epoch: Count
+    to: PathName = "none"
     duration_us: Count = 0
     streams: Count = 0
     bytes_in_ring_at_fence: Count = 0

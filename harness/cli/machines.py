@@ -24,7 +24,7 @@ from harness.images.micro import build_micro
 from harness.model.inventory import Inventory
 from harness.model.topology import Topology
 from harness.testbed import examine as examination
-from harness.testbed import files, host_logs, limits, machines, readiness
+from harness.testbed import files, host_logs, machines, readiness
 from harness.testbed.apply import AGENT
 from harness.testbed.lock import exclusive
 from harness.testbed.record import TestbedRecord
@@ -76,7 +76,6 @@ def up(wanted: Topology, file: Path) -> None:
     stop_at_first_signal()
     with exclusive(wanted.name), _watched() as events:
         outside.refuse_if_taken(wanted.name)
-        limits.check(wanted)
         files.check(wanted)
         with events.span("image") as done:
             image = build_micro(config.cache_dir(), config.REPOSITORY, events)

@@ -45,7 +45,6 @@ def validate(file: Path) -> None:
     """Check a topology file and the files it names, and show what it describes."""
     found = read_topology(file)
     capacity.check(found)
-    limits.check(found)
     files.check(found)
     limits.check_emulators(found, run.run)
     console = Console()
@@ -88,7 +87,7 @@ def _disk(disk: DiskSpec) -> str:
 def _grants(topology: Topology) -> Table:
     made = show.table("Grants", "between", ">size", "network", "at first")
     for grant in topology.grants:
-        network = topology.common_network(grant.pair) or ""
+        network = topology.common_network(grant.pair) or "none"
         show.add(
             made, "-".join(grant.pair), size_text(grant.size), network, _first(topology, grant)
         )
@@ -97,4 +96,6 @@ def _grants(topology: Topology) -> Table:
 
 def _first(topology: Topology, grant: GrantSpec) -> str:
     hosts = {topology.guests[name].host for name in grant.pair}
-    return f"shm on {hosts.pop()}" if len(hosts) == 1 else "apart, on TCP"
+    if len(hosts) == 1:
+        return f"shm on {hosts.pop()}"
+    return "apart, on TCP" if topology.common_network(grant.pair) else "apart, by relay"

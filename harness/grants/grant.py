@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from harness import clock
 from harness.agent.answers import HandoverAnswer, Link, Links
@@ -25,6 +26,7 @@ LINK_SECONDS = 20.0
 SETTLE_SECONDS = 5.0
 LET_GO_SECONDS = 5.0
 KEY_BYTES = 32
+OFF_MEMORY = ("tcp", "relay")  # whichever way the agents' connection takes
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Change:
 class Grant:
     """The relation of two guests.
 
-    Its link always exists, over the guest network of index `network`; its region exists only
+    Its link always exists, over the guest network of index `network`, or through the hosts where
+    that leads nowhere or there is none (None); its region exists only
     while both are on one host, and only if the grant `shares`: not when it was revoked, nor when
     one of them is released. `region` is the one that may be plugged in either of them: while
     there is one, no file is destroyed.
@@ -50,7 +53,7 @@ class Grant:
         members: tuple[Member, Member],
         testbed: str,
         events: EventLog,
-        network: int = 0,
+        network: int | None = 0,
     ) -> None:
         low, high = sorted(members, key=lambda member: member.domain_id)
         self.row, self.testbed, self.events, self.network = row, testbed, events, network
@@ -144,10 +147,16 @@ class Grant:
             "link.add",
             peer=peer.name,
             peer_id=peer.domain_id,
-            address=naming.guest_address(peer.domain_id, self.network),
-            port=naming.AGENT_PORT,
             key=key,
+            **self._address_of(peer),
         )
+
+    def _address_of(self, peer: Member) -> dict[str, Any]:
+        """Where its agent listens, if the two have a network in common."""
+        if self.network is None:
+            return {}
+        address = naming.guest_address(peer.domain_id, self.network)
+        return {"address": address, "port": naming.AGENT_PORT}
 
     def link_of(self, member: Member) -> Link:
         """The link as that member's agent sees it; a link that is down when it has none."""
@@ -173,7 +182,7 @@ class Grant:
         One end that says so is enough: a path is left for good only after both have emptied it.
         """
         links = (self._settled(member) for member in (self.low, self.high))
-        return any(link is not None and link.path == "tcp" for link in links)
+        return any(link is not None and link.path in OFF_MEMORY for link in links)
 
     def _await_link(self, member: Member) -> None:
         clock.wait_until(
@@ -269,13 +278,15 @@ class Grant:
                 answer = self._ask_for_handover(to)
             except TestbedError:
                 link = self._settled(self.low)
-                if link is None or link.path != to:
+                if link is None or (link.path == "shm") != (to == "shm"):
                     raise
-                answer = HandoverAnswer(epoch=link.epoch)  # only the answer was lost, or late
+                answer = HandoverAnswer(
+                    epoch=link.epoch, to=link.path
+                )  # only the answer was lost, or late
                 self._settled(self.high)  # which may have yet to hear of it
             handover = Handover(
                 epoch=answer.epoch,
-                to=to,
+                to=to if answer.to == "none" else answer.to,
                 duration_ms=answer.duration_us / 1000,
                 streams=answer.streams,
                 bytes_in_ring_at_fence=answer.bytes_in_ring_at_fence,

@@ -50,7 +50,7 @@ def define(
         memory=spec.memory,
         vcpus=spec.vcpus,
         console_log=console_log(name),
-        channels=(naming.CTL_CHANNEL, GUEST_AGENT_CHANNEL),
+        channels=(naming.CTL_CHANNEL, naming.DATA_CHANNEL, GUEST_AGENT_CHANNEL),
         kernel=_kernel(parts.kernel, who, spec.append) if parts.kernel else None,
         oem_strings=() if parts.kernel else who,
         disks=tuple(planned.device for planned in parts.disks),

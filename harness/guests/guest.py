@@ -164,6 +164,13 @@ class Guest:
         """Copy a file out of the guest, whole or not at all; gives its bytes."""
         return files.get(self.domain, remote, local, progress)
 
+    def data_socket(self) -> str:
+        """The socket of its port to the agent of the host that it is on; empty: it has none."""
+        try:
+            return xml.channel_socket(self.domain.describe(), naming.DATA_CHANNEL)
+        except TestbedError:
+            return ""  # it is on its way, or has ended: whoever finds it tells again
+
     def attach_region(self, region: str, size: int, alias: str) -> None:
         """Hot-plug a region."""
         port = xml.free_port(self.domain.describe())

@@ -7,7 +7,7 @@ wherever both members are on one host.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any
 
@@ -28,8 +28,15 @@ from harness.virt.job import JobResult, MigrationJob, Passage
 SETTLE_SECONDS = 60.0
 
 
+def _nothing_to_tell() -> None:
+    """No host relays for these guests."""
+
+
 class Move:
-    """One guest on its way to another host, alone or `together` with others."""
+    """One guest on its way to another host, alone or `together` with others.
+
+    `re_root` tells all hosts where the guests are now: links without a network go through them.
+    """
 
     def __init__(
         self,
@@ -39,9 +46,10 @@ class Move:
         events: EventLog,
         *,
         mode: MigrationMode = PRECOPY,
+        re_root: Callable[[], None] = _nothing_to_tell,
     ) -> None:
         self.guest, self.destination, self.events = guest, destination, events
-        self.source, self.mode = guest.place, mode
+        self.source, self.mode, self.re_root = guest.place, mode, re_root
         self.grants = [grant for grant in grants if guest in (grant.low, grant.high)]
         self.left: list[Change] = []
         self.met: list[Change] = []
@@ -167,6 +175,7 @@ class _Journey:
                 for move in self.moves:
                     move.leave()
                 self._migrate()
+                self.moves[0].re_root()
                 self._meet()
             except BaseException:  # Ctrl-C, too
                 self._roll_back()
@@ -221,6 +230,7 @@ class _Journey:
         names = ", ".join(move.guest.name for move in self.moves)
         with suppress(TestbedError), self.events.span("rollback", guest=names):
             lost = [error for move in self.moves if (error := _lost(move))]
+            self.moves[0].re_root()
             self._meet()
             if lost:
                 raise lost[0]

@@ -73,6 +73,7 @@ def apply(
     boot_ms = {name: round(guest.boot_ms or 0.0, 1) for name, guest in guests.items()}
     record = record.model_copy(update={"boot_ms": boot_ms})
     testbed = Testbed(record, places, guests, events)
+    testbed.routes.tell()
     for grant in testbed.grants:
         with events.span("link", grant=grant.name):
             grant.introduce()

@@ -7,11 +7,13 @@ same command or by gc from any machine.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 
 from harness.errors import TestbedError
 from harness.events import EventLog
 from harness.grants.region import Region
+from harness.grants.routes import set_routes
 from harness.guests import definition, disks
 from harness.guests.place import Place
 from harness.hosts import network
@@ -39,6 +41,7 @@ def _destroy_on(claim: Claim, host: Host) -> None:
     steps: list[Callable[[], None]] = [
         partial(_end_guests, claim, host),
         partial(_remove_regions, claim, host),
+        partial(_remove_routes, claim, host),
         partial(network.leave, host, claim.testbed_id),
         partial(_remove_files, claim, host),
         partial(claim.forget, host),
@@ -63,6 +66,12 @@ def _end_guests(claim: Claim, host: Host) -> None:
 def _remove_regions(claim: Claim, host: Host) -> None:
     for region in Region.all_recorded(host, claim.testbed_id):
         region.destroy(host)
+
+
+def _remove_routes(claim: Claim, host: Host) -> None:
+    """An agent that does not run passes nothing on; and a host may have none yet."""
+    with suppress(TestbedError):
+        set_routes(host, claim.testbed_id, [])
 
 
 def _remove_files(claim: Claim, host: Host) -> None:

@@ -12,7 +12,7 @@ from harness.guests.guest import Guest
 from harness.model.grant_table import Granted, Pair, Table, row_of, with_row, without
 from harness.model.sizes import MIB, size_text
 from harness.model.topology import GrantSpec, Policy
-from harness.testbed import limits, readiness
+from harness.testbed import readiness
 from harness.testbed.record import granted
 from harness.testbed.testbed import Testbed, unknown
 from harness.virt import xml
@@ -30,6 +30,7 @@ def grant(testbed: Testbed, spec: GrantSpec) -> Grant:
     made = testbed.grant_of(row)
     try:
         made.recover()
+        testbed.routes.tell()
         made.introduce()
         if made.should_share:
             made.share()
@@ -118,7 +119,6 @@ def _check(testbed: Testbed, spec: GrantSpec) -> None:
             f"{'-'.join(spec.pair)} is granted already, {size_text(row.spec.size)}",
             fix=f"testbed revoke {' '.join(spec.pair)} takes it back",
         )
-    limits.check_reach(testbed.record.topology, spec.pair)
     for guest in guests:
         _check_port(guest)
     _check_room(testbed, spec)

@@ -24,7 +24,6 @@ def check_machine(topology: Topology, beside: Needs = NOTHING) -> None:
     `beside` is what others are about to take, and the machine does not show yet.
     """
     capacity.check(topology)
-    limits.check(topology)
     files.check(topology)
     limits.check_emulators(topology, run.run)
     own = capacity.needs(topology)

@@ -34,25 +34,3 @@ def check_emulators(topology: Topology, run: Runner) -> None:
                 why="guests share memory by that device; some distributions build without it",
                 fix="take the grants out, or give another QEMU",
             )
-
-
-def check(topology: Topology) -> None:
-    """Raises UsageError with the reason and what would work instead."""
-    for index, grant in enumerate(topology.grants):
-        check_reach(topology, grant.pair, where=f"grants.{index}.between")
-
-
-def check_reach(topology: Topology, pair: tuple[str, str], where: str = "") -> None:
-    """Raises UsageError when no network leads from one to the other: agents make their links
-    over the guests' network, even of guests that share memory.
-    """
-    if topology.common_network(pair) is not None:
-        return
-    cardless = [name for name in pair if not topology.networks_of(name)]
-    lacks = f"{' and '.join(cardless)} has no network card" if cardless else "they share no network"
-    raise UsageError(
-        f"the grant of {' and '.join(pair)} can do nothing: {lacks}",
-        where=where,
-        why="two agents meet over TCP before they share memory, and fall back on it when apart",
-        fix="give both a card in one network, or take the grant out",
-    )

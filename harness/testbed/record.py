@@ -28,6 +28,7 @@ class TestbedRecord(BaseModel):
     """One testbed. `state` is "starting" until everything stands.
 
     `common_cpu` is what unlike hosts have in common, as XML; empty: each gives what it has.
+    `relay_key` is by what its hosts' agents know each other; empty: made before there was one.
     `machines` are the real machines that are its hosts; None: they are the namespaces of a lab.
     `grants` begins as the topology has it, and is what counts from then on. `released` are the
     guests that somebody moves by hand, each with the stay (`Guest.stay`) that this is about.
@@ -48,6 +49,7 @@ class TestbedRecord(BaseModel):
     boot_ms: dict[str, float] = {}
     grants: Table = ()
     released: dict[str, str] = {}
+    relay_key: str = ""
 
     @classmethod
     def new(
@@ -62,6 +64,7 @@ class TestbedRecord(BaseModel):
             owner=os.getuid(),
             created=clock.utc().isoformat(timespec="seconds"),
             grants=tuple(map(granted, topology.grants)),
+            relay_key=secrets.token_hex(32),
         )
 
     @property

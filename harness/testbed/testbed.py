@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from harness.errors import GuestGone, TestbedError, UsageError
 from harness.events import EventLog
 from harness.grants.grant import Grant
+from harness.grants.routes import Routes
 from harness.guests.guest import Guest
 from harness.guests.place import Place
 from harness.hosts.base import Host
@@ -33,6 +34,8 @@ class Testbed:
         events: EventLog,
     ) -> None:
         self.record, self.places, self.guests, self.events = record, places, guests, events
+        hosts = {name: place.host for name, place in places.items()}
+        self.routes = Routes(record.testbed_id, record.relay_key, hosts, guests, events)
         self.grants = [
             self.grant_of(row) for row in record.grants if all(name in guests for name in row.pair)
         ]
@@ -41,7 +44,7 @@ class Testbed:
         """The grant at work, of a row whose two guests run."""
         topology, (one, other) = self.record.topology, row.pair
         common = topology.common_network(row.pair)
-        network = topology.network_index(common) if common else 0
+        network = topology.network_index(common) if common else None
         members = self.guests[one], self.guests[other]
         grant = Grant(row, members, self.record.testbed_id, self.events, network)
         grant.shares = row.shares and not any(map(self.released, row.pair))
@@ -108,7 +111,14 @@ class Testbed:
             )
         return together(
             [
-                Move(self.guest(guest), self.place(to), self.grants, self.events, mode=mode)
+                Move(
+                    self.guest(guest),
+                    self.place(to),
+                    self.grants,
+                    self.events,
+                    mode=mode,
+                    re_root=self.routes.tell,
+                )
                 for guest, to in routes
             ]
         )

@@ -368,6 +368,15 @@ def free_port(domain_xml: str) -> int | None:
     return max((n for n in indexes if f"0x{n:02x}" not in taken), default=None)
 
 
+def channel_socket(domain_xml: str, name: str) -> str:
+    """The host's end of that virtio-serial port; empty when the domain has no such port."""
+    for found in ET.fromstring(domain_xml).iterfind("./devices/channel[@type='unix']"):
+        target, source = found.find("target"), found.find("source")
+        if target is not None and source is not None and target.get("name") == name:
+            return source.get("path", "")
+    return ""
+
+
 def tap_names(domain_xml: str) -> list[str]:
     """The host's interfaces that are the domain's network cards."""
     targets = ET.fromstring(domain_xml).iterfind("./devices/interface/target")

@@ -36,6 +36,7 @@ def attempt(action: Action, testbed: Testbed) -> None:
 
 def _note(testbed: Testbed, name: str) -> None:
     guest = testbed.guest(name)
+    testbed.routes.tell()  # first: whoever is killed in between is followed by one who does both
     guest.domain.write_note(guest.stay)
 
 
@@ -48,6 +49,7 @@ def _renew(testbed: Testbed, name: str) -> None:
 
 
 def _introduce(testbed: Testbed, *pair: str) -> None:
+    testbed.routes.tell()
     _grant(testbed, pair).tell()
 
 

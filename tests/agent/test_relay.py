@@ -263,5 +263,5 @@ def test_routes_by_the_command(unrouted: Hosts) -> None:
     assert "/nowhere" in domsock("routes", *run_dir).stdout
     refused = domsock("route", *run_dir, given='{"owner": "lab", "routes": [{}]}')
     assert refused.returncode == 1
-    assert "\"domain\" is missing" in refused.stderr
+    assert '"domain" is missing' in refused.stderr
     assert domsock("route", *run_dir, given="[").returncode == 1

@@ -70,6 +70,9 @@ class Member:
         self.log.append(f"unplug {self.name}")
         self.devices.pop(alias, None)
 
+    def data_socket(self) -> str:
+        return f"/run/{self.name}.sock"
+
     def regions(self) -> dict[str, str]:
         return self.devices
 

@@ -17,15 +17,6 @@ def with_qemu(path: str) -> Topology:
     return Overrides(qemu={"h2": path}).onto(lab_topology())
 
 
-def test_guests_that_share_no_network_cannot_be_granted() -> None:
-    given = lab_topology().model_dump()
-    given["networks"] = {"red": {}, "blue": {}}
-    given["guests"]["g1"]["networks"], given["guests"]["g2"]["networks"] = ["red"], ["blue"]
-    with pytest.raises(UsageError, match="they share no network") as caught:
-        limits.check(Topology.model_validate(given))
-    assert caught.value.where == "grants.0.between"
-
-
 @pytest.mark.parametrize(
     ("path", "said"),
     [

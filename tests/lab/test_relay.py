@@ -1,0 +1,65 @@
+"""Guests without a network card, and guests whose network is down: their streams go through the
+hosts, and on. What happens is in relay_inside.py, which runs inside the lab.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from harness import run
+from harness.hosts.lab.lab import Lab
+from tests.lab.support import User, nothing_left
+
+TOPOLOGY = """
+name: wide
+hosts: {{h1: {{}}, h2: {{}}}}
+guests: {{g1: {{host: h1{card}}}, g2: {{host: h2{card}}}}}
+grants: [{{between: [g1, g2], size: 8 MiB}}]
+"""
+
+
+@contextmanager
+def standing(user: User, card: str) -> Iterator[User]:
+    (user.home / "wide.yaml").write_text(TOPOLOGY.format(card=card))
+    with nothing_left():
+        user.ok("up", "wide.yaml")
+        try:
+            yield user
+        finally:
+            user.ok("down", "wide")
+
+
+def does(user: User, *cases: str) -> dict[str, Any]:
+    """These cases of relay_inside.py, inside the lab."""
+    lab = Lab.load(user.home / "state/testbeds/wide/lab")
+    assert lab is not None
+    log = user.home / "watch.jsonl"
+    argv = lab.enter_argv([sys.executable, "-m", "tests.lab.relay_inside", str(log), *cases])
+    done = run.run(argv, within=280, env=user.env, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    print(*cases, seen)
+    return seen
+
+
+@pytest.mark.long
+def test_guests_without_a_network_card(root: User) -> None:
+    """Apart, on one host, apart again; and the hosts' agents are killed: no byte is lost."""
+    with standing(root, ", networks: []") as user:
+        assert [grant["path"] for grant in user.json("grants", "-t", "wide")] == ["relay"]
+        seen = does(user, "moves", "agents_killed")
+    assert (seen["g1"], seen["g2"], seen["streams"]) == ("lo", "lo", "whole")
+
+
+@pytest.mark.long
+def test_a_network_that_is_down_is_gone_round(root: User) -> None:
+    """ip link set guests-vx0 down: by relay, and back to TCP once it is up again."""
+    with standing(root, "") as user:
+        seen = does(user, "network_down")
+    assert seen["streams"] == "whole"

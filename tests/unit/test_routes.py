@@ -1,0 +1,73 @@
+"""What every host's agent is told of the ways to the guests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from harness.errors import TestbedError
+from harness.events import EventLog
+from harness.grants.routes import Routes
+from harness.hosts.fake import FakeHost
+from harness.run import Completed
+from tests.unit.grant_fakes import Member
+
+KEY = "5a" * 32
+
+
+class Hosts:
+    """Two hosts with agents, and what those were told."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, Any] = {}
+        self.silent = ""
+        self.all = {name: self._host(name, number) for name, number in (("h1", 1000), ("h2", 1001))}
+
+    def _host(self, name: str, number: int) -> FakeHost:
+        def run(argv: Sequence[str], given: str | None) -> Completed:
+            if name == self.silent:
+                raise TestbedError("no agent")
+            if argv[1] == "route":
+                assert given is not None
+                self.told[name] = json.loads(given)
+            said = json.dumps({"domain_id": number, "port": 7778, "routes": []})
+            return Completed(tuple(argv), 0, said, "")
+
+        return FakeHost(name, run)
+
+
+def routes(hosts: Hosts, *, key: str = KEY, events: EventLog | None = None) -> Routes:
+    guests = {
+        "g1": Member("g1", 3, hosts.all["h1"], [], {}),
+        "g2": Member("g2", 4, hosts.all["h2"], [], {}),
+    }
+    return Routes("lab-1", key, hosts.all, guests, events or EventLog())
+
+
+def test_each_host_knows_where_every_guest_is() -> None:
+    hosts = Hosts()
+    routes(hosts).tell()
+    there = {"address": hosts.all["h1"].address, "port": 7778, "key": KEY}
+    assert hosts.told["h1"]["owner"] == hosts.told["h2"]["owner"] == "lab-1"
+    assert hosts.told["h1"]["routes"][0] == {"domain": 3, "socket": "/run/g1.sock"}
+    assert hosts.told["h1"]["routes"][1]["host"] == 1001
+    assert hosts.told["h2"]["routes"] == [
+        {"domain": 3, "host": 1000, **there},
+        {"domain": 4, "socket": "/run/g2.sock"},
+    ]
+
+
+def test_a_host_whose_agent_is_silent_is_left_out_and_told_of() -> None:
+    hosts, events, seen = Hosts(), EventLog(), list[str]()
+    events.subscribe(lambda event: seen.append(event.name))
+    hosts.silent = "h2"
+    routes(hosts, events=events).tell()
+    assert [way["domain"] for way in hosts.told["h1"]["routes"]] == [3]
+    assert seen == ["relay.failed"]
+
+
+def test_a_testbed_of_before_has_no_relay() -> None:
+    hosts = Hosts()
+    routes(hosts, key="").tell()
+    assert not hosts.told
