@@ -62,6 +62,26 @@ def agents_killed(stage: Stage, traffic: Traffic) -> dict[str, Any]:
     return {}
 
 
+def moved_by_hand(stage: Stage, traffic: Traffic) -> dict[str, Any]:
+    """virsh migrate: the controller tells the hosts, and shares memory."""
+    stage.migrate("g1", "h2")
+    on_path(stage, "shm")
+    stage.carries_on(traffic)
+    stage.command("release", "g1")
+    stage.migrate("g1", "h1")
+    on_path(stage, "relay")
+    stage.carries_on(traffic)
+    return {}
+
+
+def agents_forget(stage: Stage, traffic: Traffic) -> dict[str, Any]:
+    """kill -9 of both hosts' agents, and their routes are lost: the controller tells them again."""
+    for place in stage.testbed.places.values():
+        place.host.run(["sh", "-c", f"rm /run/domsock/routes.json {KILLED}"])
+    stage.carries_on(traffic)
+    return {}
+
+
 def addresses(guest: Guest) -> str:
     return guest.exec(["ls", "/sys/class/net"]).stdout.strip()
 

@@ -58,6 +58,14 @@ def test_guests_without_a_network_card(root: User) -> None:
 
 
 @pytest.mark.long
+def test_a_controller_tells_the_hosts(root: User) -> None:
+    """virsh migrate g1 …, and hosts' agents that have forgotten everything."""
+    with standing(root, ", networks: []") as user, user.started("watch", "wide", "--json"):
+        seen = does(user, "moved_by_hand", "agents_forget")
+    assert seen["streams"] == "whole"
+
+
+@pytest.mark.long
 def test_a_network_that_is_down_is_gone_round(root: User) -> None:
     """ip link set guests-vx0 down: by relay, and back to TCP once it is up again."""
     with standing(root, "") as user:

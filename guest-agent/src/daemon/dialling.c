@@ -9,7 +9,7 @@
 #define BACKOFF_MIN_US 50000u
 #define BACKOFF_MAX_US 1000000u
 #define PATIENCE_US 3000000u
-#define PATIENCE_BEFORE_RELAY_US 1000000u
+#define PATIENCE_BEFORE_RELAY_US 1500000u /* a SYN that is lost comes again after 1 s */
 #define PROBE_US 5000000u
 
 static bool has_address(const struct peer *peer)

@@ -11,11 +11,15 @@
 #define LINE_OUT_MAX (2u * RELAY_CHANNELS_MAX * RELAY_WINDOW)
 #define LINE_OUT_CLOSES (256u << 10) /* kept free for what must arrive */
 
+/* Of these there are only as many as there are channels, or bytes that were let through. */
+static bool must_arrive(const struct relay_frame *frame)
+{
+    return frame->kind == RELAY_CLOSE || frame->kind == RELAY_CREDIT || frame->kind == RELAY_HELLO;
+}
+
 static size_t out_limit(const struct relay_frame *frame)
 {
-    bool must = frame->kind != RELAY_DATA && frame->kind != RELAY_OPEN;
-
-    return must ? LINE_OUT_MAX : LINE_OUT_MAX - LINE_OUT_CLOSES;
+    return must_arrive(frame) ? LINE_OUT_MAX : LINE_OUT_MAX - LINE_OUT_CLOSES;
 }
 
 static int put(struct relay_line *line, struct relay_frame frame, const uint8_t *payload)
@@ -46,7 +50,7 @@ static int line_send(struct relay_way *way, const struct relay_frame *frame, con
         return frame->kind == RELAY_OPEN ? -ENOTCONN : 0;
     own.opening = line->theirs;
     error = put(line, own, payload);
-    if (error && frame->kind != RELAY_DATA && frame->kind != RELAY_OPEN)
+    if (error && must_arrive(frame))
         line->broken = true;
     if (line->wake)
         line->wake(line);

@@ -118,7 +118,7 @@ static bool account(struct relay_circuit *circuit, int end, const struct relay_f
         sender->credit -= frame->length;
         return true;
     case RELAY_CREDIT:
-        if (frame->amount > RELAY_WINDOW - other->credit)
+        if (!frame->amount || frame->amount > RELAY_WINDOW - other->credit)
             return false;
         other->credit += frame->amount;
         return frame->length == 0;
