@@ -68,16 +68,23 @@ class Routes:
         """
         if not self._key:
             return
-        with ThreadPoolExecutor(max(1, len(self._hosts))) as pool:
-            list(pool.map(self._learn, self._hosts))
+        self.learn()
+        with self.events.span("routes"), self._pool() as pool:
             sockets = {name: guest.data_socket() for name, guest in self._guests.items()}
             tables = {host: self._table(host, sockets) for host in self._agents}
             list(pool.map(self._tell, tables, tables.values()))
 
+    def learn(self) -> None:
+        """Who the hosts' agents are: what `tell` needs to know, and need not wait for then."""
+        unknown = [host for host in self._hosts if self._key and host not in self._agents]
+        with self._pool() as pool:
+            list(pool.map(self._learn, unknown))
+
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(max(1, len(self._hosts)))
+
     def _learn(self, host: str) -> None:
         """Which domain its agent is. It stays that for as long as the host is one."""
-        if host in self._agents:
-            return
         try:
             said = self._hosts[host].run([TOOL, "routes", "--json"], within=WITHIN).stdout
             self._agents[host] = _Agent.model_validate_json(said)

@@ -7,7 +7,7 @@ wherever both members are on one host.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from typing import Any
 
@@ -16,6 +16,7 @@ from harness.errors import TestbedError
 from harness.events import EventLog
 from harness.grants.grant import Change, Grant
 from harness.grants.region import Region
+from harness.grants.routes import Routes
 from harness.guests.guest import Guest
 from harness.guests.place import Place
 from harness.migration import preflight
@@ -28,14 +29,10 @@ from harness.virt.job import JobResult, MigrationJob, Passage
 SETTLE_SECONDS = 60.0
 
 
-def _nothing_to_tell() -> None:
-    """No host relays for these guests."""
-
-
 class Move:
     """One guest on its way to another host, alone or `together` with others.
 
-    `re_root` tells all hosts where the guests are now: links without a network go through them.
+    By `routes` all hosts are told where it is then: links without a network go through them.
     """
 
     def __init__(
@@ -46,10 +43,10 @@ class Move:
         events: EventLog,
         *,
         mode: MigrationMode = PRECOPY,
-        re_root: Callable[[], None] = _nothing_to_tell,
+        routes: Routes | None = None,
     ) -> None:
         self.guest, self.destination, self.events = guest, destination, events
-        self.source, self.mode, self.re_root = guest.place, mode, re_root
+        self.source, self.mode, self.routes = guest.place, mode, routes
         self.grants = [grant for grant in grants if guest in (grant.low, grant.high)]
         self.left: list[Change] = []
         self.met: list[Change] = []
@@ -175,7 +172,7 @@ class _Journey:
                 for move in self.moves:
                     move.leave()
                 self._migrate()
-                self.moves[0].re_root()
+                self._tell_hosts()
                 self._meet()
             except BaseException:  # Ctrl-C, too
                 self._roll_back()
@@ -206,11 +203,14 @@ class _Journey:
                 more.update(_figures(move.result))
 
     def _do_errands(self) -> None:
-        """What can be done while libvirt is at work: old regions' files go, new ones are made.
+        """What can be done while libvirt is at work: old regions' files go, new ones are made,
+        and whom to tell of the guests' whereabouts is asked for.
 
         A region is made where the grant's members will meet, and only if one of them does not
         move: that one's agent knows what generation is due.
         """
+        if (routes := self.moves[0].routes) is not None:
+            routes.learn()
         for grant in self.grants:
             grant.tidy()
             if len(movers := [move for move in self.moves if grant in move.grants]) > 1:
@@ -222,6 +222,10 @@ class _Journey:
                 except TestbedError as error:  # `share` tries again
                     self.events.emit("prepare.failed", grant=grant.name, error=str(error))
 
+    def _tell_hosts(self) -> None:
+        if (routes := self.moves[0].routes) is not None:
+            routes.tell()
+
     def _roll_back(self) -> None:
         """Find the guests, and share memory again with whoever is there. The error that brought
         us here is the one to tell; trouble in here is only noted (rollback.failed).
@@ -230,7 +234,7 @@ class _Journey:
         names = ", ".join(move.guest.name for move in self.moves)
         with suppress(TestbedError), self.events.span("rollback", guest=names):
             lost = [error for move in self.moves if (error := _lost(move))]
-            self.moves[0].re_root()
+            self._tell_hosts()
             self._meet()
             if lost:
                 raise lost[0]

@@ -102,10 +102,10 @@ class Testbed:
         return self.migrate_together([(guest, to)], mode=mode)[0]
 
     def migrate_together(
-        self, routes: Sequence[tuple[str, str]], *, mode: MigrationMode = PRECOPY
+        self, ways: Sequence[tuple[str, str]], *, mode: MigrationMode = PRECOPY
     ) -> list[Migration]:
-        """Move several guests at once; `routes` are guests and their destinations."""
-        for name in (guest for guest, _ in routes if self.released(guest)):
+        """Move several guests at once; `ways` are guests and their destinations."""
+        for name in (guest for guest, _ in ways if self.released(guest)):
             raise UsageError(
                 f"{name} is released: somebody moves it by hand", fix=f"testbed manage {name}"
             )
@@ -117,9 +117,9 @@ class Testbed:
                     self.grants,
                     self.events,
                     mode=mode,
-                    re_root=self.routes.tell,
+                    routes=self.routes,
                 )
-                for guest, to in routes
+                for guest, to in ways
             ]
         )
 

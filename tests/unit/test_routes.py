@@ -64,7 +64,7 @@ def test_a_host_whose_agent_is_silent_is_left_out_and_told_of() -> None:
     hosts.silent = "h2"
     routes(hosts, events=events).tell()
     assert [way["domain"] for way in hosts.told["h1"]["routes"]] == [3]
-    assert seen == ["relay.failed"]
+    assert "relay.failed" in seen
 
 
 def test_a_testbed_of_before_has_no_relay() -> None:
