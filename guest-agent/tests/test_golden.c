@@ -1,6 +1,7 @@
 /* The ABI headers against the golden vectors, which Python reads, too (tests/unit/test_golden.py).
  * Whoever changes a layout changes a version. */
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "abi/region.h"
@@ -9,6 +10,7 @@
 #include "check.h"
 #include "link/handshake.h"
 #include "link/keys.h"
+#include "path/relay_frame.h"
 #include "path/seal.h"
 
 #ifndef GOLDEN_FOLDER
@@ -284,11 +286,40 @@ static void sealing(void)
     json_decref(file);
 }
 
+static uint64_t hexadecimal(const json_t *fields, const char *name)
+{
+    return strtoull(json_string_value(json_object_get(fields, name)), NULL, 16);
+}
+
+static void frames(void)
+{
+    json_t *file = load(GOLDEN_FOLDER "/relay.json"), *vector;
+    struct relay_seal seal = {0};
+    size_t index;
+
+    json_array_foreach(json_object_get(file, "frames"), index, vector)
+    {
+        const json_t *fields = json_object_get(vector, "frame");
+        struct relay_frame frame;
+
+        take_hex(vector);
+        CHECK(relay_frame_parse(&seal, bytes, length, &frame) == (int)length);
+        CHECK(frame.kind == number(fields, "kind") && frame.amount == number(fields, "amount"));
+        CHECK(frame.length == number(fields, "length"));
+        CHECK(frame.source == number(fields, "source"));
+        CHECK(frame.target == number(fields, "target"));
+        CHECK(frame.channel == hexadecimal(fields, "channel"));
+        CHECK(frame.opening == hexadecimal(fields, "opening"));
+    }
+    json_decref(file);
+}
+
 static const struct check_test tests[] = {
     {"region header", region_header},
     {"ring control block", ring_control},
     {"messages", messages},
     {"sealing", sealing},
+    {"frames of the relay", frames},
 };
 
 CHECK_MAIN(tests)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ REGION: dict[str, Any] = json.loads((GOLDEN / "region.json").read_text())
 WIRE: dict[str, Any] = json.loads((GOLDEN / "wire.json").read_text())
 MESSAGES: list[dict[str, Any]] = WIRE["messages"]
 SEALING: dict[str, Any] = WIRE["sealing"]
+
+FRAMES: list[dict[str, Any]] = json.loads((GOLDEN / "relay.json").read_text())["frames"]
 
 HEADER = struct.Struct("<HBBIIIQQ")
 SLOT = struct.Struct("<IIQQ")
@@ -163,3 +166,27 @@ def test_records(side: str) -> None:
     for record in SEALING[side]["records"]:
         assert closing.close(bytes.fromhex(record["messages"])).hex() == record["hex"]
         assert opening.open(bytes.fromhex(record["hex"])).hex() == record["messages"]
+
+
+@pytest.mark.parametrize("vector", FRAMES, ids=lambda vector: vector["name"])
+def test_frames_of_the_relay(vector: dict[str, Any]) -> None:
+    data = bytes.fromhex(vector["hex"])
+    magic, kind, length, source, target, amount, channel, opening = struct.unpack_from(
+        "<4sIIIIIQQ", data
+    )
+    assert magic == b"DSRY" and len(data) == 56 + length
+    assert vector["frame"] == {
+        "kind": kind,
+        "length": length,
+        "source": source,
+        "target": target,
+        "amount": amount,
+        "channel": f"{channel:016x}",
+        "opening": f"{opening:016x}",
+    }
+
+
+def test_every_kind_of_frame_has_an_example() -> None:
+    header = (GOLDEN.parents[1] / "guest-agent" / "src" / "abi" / "relay.h").read_text()
+    kinds = {name.lower() for name in re.findall(r"^    RELAY_(\w+) = \d+,", header, re.MULTILINE)}
+    assert kinds == {vector["name"] for vector in FRAMES}
