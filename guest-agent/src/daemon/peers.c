@@ -143,6 +143,18 @@ static struct peer *find_by_session(struct agent *agent, const struct session *s
     return peer;
 }
 
+static void tell_of_end(struct agent *agent, const struct session *session, const struct peer *peer,
+                        const struct link *link, const char *reason)
+{
+    const char *name = peer ? peer->name : "";
+
+    if (!link && session_relayed(session) && !session_heard(session))
+        return; /* nobody was there: as when nobody listens on TCP */
+    log_warning("connection with %s ended: %s", peer ? name : "a caller", reason);
+    ctl_event(agent, json_pack("{s:s, s:s, s:s}", "event", link ? "link.down" : "link.refused",
+                               "peer", name, "reason", reason));
+}
+
 static void session_ended(void *user, struct session *session, struct link *link,
                           const char *reason)
 {
@@ -151,13 +163,7 @@ static void session_ended(void *user, struct session *session, struct link *link
 
     if (!peer)
         *stranger(agent, session) = NULL;
-    log_warning("connection with %s ended: %s", peer ? peer->name : "a caller", reason);
-    if (link)
-        ctl_event(agent, json_pack("{s:s, s:s, s:s}", "event", "link.down", "peer", peer->name,
-                                   "reason", reason));
-    else
-        ctl_event(agent, json_pack("{s:s, s:s, s:s}", "event", "link.refused", "peer",
-                                   peer ? peer->name : "", "reason", reason));
+    tell_of_end(agent, session, peer, link, reason);
     if (peer) {
         peer->session = NULL;
         if (link)
@@ -227,7 +233,7 @@ void peers_relay_changed(struct agent *agent)
 {
     for (struct peer *peer = agent->peers; peer; peer = peer->next) {
         set_patience(peer);
-        if (!peer->session && peer->dialling.fd < 0)
+        if (!peer->session && peer->dialling.fd < 0 && relay_ready(agent))
             dialling_start(peer);
     }
 }

@@ -55,7 +55,7 @@ void peers_remove(struct peer *peer);
 bool peers_connect(struct peer *peer, int fd, bool relayed);
 /* A domain calls through the hosts; takes the socket. */
 void peers_called(struct agent *agent, uint32_t id, int fd);
-/* The way through the hosts is there now. */
+/* The way through the hosts has come, or gone. */
 void peers_relay_changed(struct agent *agent);
 
 /* Looks up again who acts for each of them: this machine's users may have changed. */

@@ -27,7 +27,10 @@ static void port_up(struct relay_line *line)
 
 static void port_reset(struct relay_line *line)
 {
-    relay_end_hang_up(&from_port(line)->end);
+    struct relay *relay = from_port(line);
+
+    relay_end_hang_up(&relay->end);
+    peers_relay_changed(relay->agent);
 }
 
 static void port_frame(struct relay_line *line, const struct relay_frame *frame,

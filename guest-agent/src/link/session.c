@@ -233,6 +233,11 @@ const struct link *session_link(const struct session *session)
     return session->link ? session->link : session->expected;
 }
 
+bool session_heard(const struct session *session)
+{
+    return session->link != NULL;
+}
+
 bool session_relayed(const struct session *session)
 {
     return session->relayed;
