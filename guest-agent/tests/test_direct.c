@@ -54,7 +54,7 @@ static void fills_and_empties(void)
     for (int round = 0; round < 20; round++) {
         memset(in, round + 1, sizeof(in));
         CHECK(direct_put(&ends[0], in, sizeof(in), &kick) == sizeof(in));
-        CHECK(direct_readable(&ends[1]) == sizeof(in));
+        CHECK(direct_readable(&ends[1], NULL) == sizeof(in));
         CHECK(direct_peek(&ends[1], out, sizeof(out)) == sizeof(out));
         memset(out, 0, sizeof(out));
         CHECK(direct_get(&ends[1], out, sizeof(out), &kick) == sizeof(out));
@@ -78,9 +78,10 @@ static void obeys_the_holder(void)
     CHECK(direct_put(&ends[0], &byte, 1, &kick) == -EREMOTE);
     CHECK(direct_get(&ends[0], &byte, 1, &kick) == -EREMOTE);
     CHECK(direct_peek(&ends[0], &byte, 1) == -EREMOTE);
-    CHECK(direct_readable(&ends[0]) == -EREMOTE && direct_writable(&ends[0]) == -EREMOTE);
+    CHECK(direct_readable(&ends[0], NULL) == -EREMOTE && direct_writable(&ends[0]) == -EREMOTE);
     CHECK(direct_doze_rx(&ends[0], &seen) == -EREMOTE);
     CHECK(direct_doze_tx(&ends[0], &seen) == -EREMOTE);
+    CHECK(direct_watch_rx(&ends[0], NULL) == -EREMOTE && direct_watch_tx(&ends[0]) == -EREMOTE);
     CHECK(!pages[0].tx.turn && !pages[0].rx.turn);
 }
 
@@ -129,6 +130,28 @@ static void asks_to_be_kicked(void)
     CHECK(direct_doze_rx(&ends[1], &seen) == -EAGAIN && pages[1].rx.sleepers == 0);
     CHECK(direct_get(&ends[1], &byte, 1, &kick) == 1);
     CHECK(direct_put(&ends[0], &byte, 1, &kick) == 1 && !kick); /* awake: no more kicks */
+}
+
+/* Who waits for several things has nothing to take back afterwards. */
+static void asks_to_be_told(void)
+{
+    static uint8_t bytes[SIZE];
+    uint64_t known = 1;
+    bool kick = false;
+
+    fresh();
+    CHECK(direct_watch_rx(&ends[1], NULL) == 0 && pages[1].rx.watched && !pages[1].rx.sleepers);
+    CHECK(direct_put(&ends[0], bytes, 1, &kick) == 1 && kick);
+    CHECK(direct_watch_rx(&ends[1], NULL) == -EAGAIN);
+    CHECK(direct_watch_rx(&ends[1], &known) == 0); /* what it knows of is no reason to look */
+    CHECK(direct_put(&ends[0], bytes, 1, &kick) == 1);
+    CHECK(direct_watch_rx(&ends[1], &known) == -EAGAIN);
+    CHECK(direct_watch_tx(&ends[0]) == -EAGAIN);
+    CHECK(direct_put(&ends[0], bytes, SIZE - 2, &kick) == SIZE - 2);
+    CHECK(direct_watch_tx(&ends[0]) == 0 && pages[0].tx.watched);
+    kick = false;
+    CHECK(direct_get(&ends[1], bytes, 1, &kick) == 1 && kick);
+    CHECK(direct_watch_tx(&ends[0]) == -EAGAIN);
 }
 
 static struct direct_end *shared_end(void)
@@ -247,6 +270,7 @@ static const struct check_test tests[] = {
     {"nothing counts that a doubtful view shows", counts_nothing_from_a_doubtful_view},
     {"impossible indexes are refused", refuses_impossible_indexes},
     {"a sleeper asks to be kicked", asks_to_be_kicked},
+    {"a watcher asks to be told", asks_to_be_told},
     {"a killed owner loses its turn", a_killed_owner_loses_its_turn},
     {"a living owner keeps its turn", a_living_owner_keeps_its_turn},
     {"two threads lose no byte and no wake-up", two_threads_lose_no_byte_and_no_wake_up},

@@ -7,6 +7,8 @@
  *                the stream, or when it is asked to.
  *   end.turn     a lock: whoever copies, or takes an end back, has the turn.
  *   end.wake     a futex word: it grows whenever a sleeper has a reason to look again.
+ *   end.watched  1: who waits for other things, too, asks for one write to the stream's eventfd
+ *                when there is a reason to look again; the agent sets it back.
  *
  * What this end must remember about its ring is here, not in the region: the peer is not trusted.
  * The page belongs to this domain alone; but the agent checks it like everything else. */
@@ -18,6 +20,7 @@
 #include "abi/region.h"
 
 enum direct_which { DIRECT_TX = 1, DIRECT_RX = 2 };
+#define DIRECT_WATCHED 4u /* beside it: the stream's eventfd is wanted, too */
 
 struct direct_end {
     uint32_t turn; /* base/turn.h */
@@ -27,7 +30,8 @@ struct direct_end {
     uint64_t index;  /* published up to, or delivered up to */
     uint64_t seen;   /* the other end's index, checked */
     uint32_t asleep; /* this end's flag in the ring is set */
-    uint8_t reserved[28];
+    uint32_t watched;
+    uint8_t reserved[24];
 };
 
 struct direct_page {

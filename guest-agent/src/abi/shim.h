@@ -14,8 +14,8 @@
  *             into its end, so that it cannot be written to: the agent takes them out just before
  *             it answers, and with an error gives the other end back.
  *   PROMOTE   asks for one end of a ring: direct mode (abi/direct.h). With the answer comes the
- * page; two messages of one byte follow, with the region and with an eventfd that means "kick the
- * peer"
+ *             page; messages of one byte follow, with the region, with an eventfd that means "kick
+ *             the peer" and, if it is wanted, with the one that means "look again".
  *
  * On a port's pair the program says shim_word (listen, accept); the agent says shim_caller, with
  * the caller's descriptor. */
@@ -41,7 +41,7 @@ struct shim_request {
     uint32_t cid; /* CONNECT: the domain */
     uint32_t port;
     uint32_t local_port; /* CONNECT: as bound before, or SHIM_PORT_ANY */
-    uint32_t end;        /* PROMOTE: an enum direct_which */
+    uint32_t end;        /* PROMOTE: an enum direct_which, and DIRECT_WATCHED */
     uint32_t filler;     /* CONNECT */
     uint64_t stream;     /* PROMOTE */
     uint64_t timeout_us; /* CONNECT: the agent gives up after so long; 0: the program will */

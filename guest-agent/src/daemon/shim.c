@@ -174,20 +174,30 @@ static struct stream *named_stream(const struct call *call, uint64_t id, struct 
     return peer ? link_find(peer->link, (uint32_t)id) : NULL;
 }
 
-static int send_direct(const struct call *call, const struct link *link,
-                       const struct stream *stream)
+static int send_beside(const struct call *call, int fd)
 {
     static const uint8_t beside = 1;
+
+    return passing_send(call->source.fd, &beside, sizeof(beside), fd);
+}
+
+static int send_direct(const struct call *call, const struct link *link, struct stream *stream,
+                       bool watched)
+{
     struct shim_answer answer = {.cid = call->agent->options.id};
     int region = open(link->view.path, O_RDWR | O_CLOEXEC);
     int error = region < 0 ? -errno : 0;
 
+    if (!error && watched)
+        error = direct_open_wake(stream);
     if (!error)
         error = passing_send(call->source.fd, &answer, sizeof(answer), stream->direct_fd);
     if (!error)
-        error = passing_send(call->source.fd, &beside, sizeof(beside), region);
+        error = send_beside(call, region);
     if (!error)
-        error = passing_send(call->source.fd, &beside, sizeof(beside), link->direct_kick.fd);
+        error = send_beside(call, link->direct_kick.fd);
+    if (!error && watched)
+        error = send_beside(call, stream->direct_wake);
     if (region >= 0)
         close(region);
     return error;
@@ -198,16 +208,17 @@ static void serve_promote(struct call *call, const struct shim_request *request)
 {
     struct link *link;
     struct stream *stream = named_stream(call, request->stream, &link);
+    uint32_t which = request->end & ~DIRECT_WATCHED;
     int error = stream ? 0 : -ENOENT;
 
     if (!asked_by(call, geteuid()))
         error = -EPERM;
-    else if (request->end != DIRECT_TX && request->end != DIRECT_RX)
+    else if (which != DIRECT_TX && which != DIRECT_RX)
         error = -EINVAL;
     if (!error)
-        error = direct_give(link, stream, request->end);
+        error = direct_give(link, stream, which);
     if (!error)
-        error = send_direct(call, link, stream);
+        error = send_direct(call, link, stream, request->end & DIRECT_WATCHED);
     if (error)
         answer(call, -error, 0);
     else

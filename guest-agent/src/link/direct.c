@@ -1,6 +1,4 @@
-/* A program in direct mode is not followed everywhere: it may wait for its socket by a way that
- * the shim does not see. So a program that leaves bytes in its ring for a while loses the ring:
- * the bytes then come by its socket, and everything the kernel offers sees them. */
+/* How a stream's ring ends go to its program, and come back. */
 #include "link/direct.h"
 
 #include <errno.h>
@@ -16,7 +14,6 @@
 #include "link/internal.h"
 
 #define TAKE_BACK_US 250000u /* a copy takes microseconds; a busy machine may stop it for long */
-#define LOOK_US 50000u       /* how long bytes may lie in a ring that nobody reads */
 
 /* ---- giving ---- */
 
@@ -108,6 +105,7 @@ static int make_page(struct stream *stream)
     }
     stream->direct = page;
     stream->direct_fd = fd;
+    stream->direct_wake = -1;
     return 0;
 }
 
@@ -123,6 +121,13 @@ static int find_page(const struct link *link, struct stream *stream)
     stream->direct->window = stream->window;
     memcpy(stream->direct->nonce, link->view.nonce, sizeof(stream->direct->nonce));
     return 0;
+}
+
+int direct_open_wake(struct stream *stream)
+{
+    if (stream->direct_wake < 0)
+        stream->direct_wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return stream->direct_wake < 0 ? -errno : 0;
 }
 
 static int give_tx(struct link *link, struct stream *stream)
@@ -263,6 +268,14 @@ static bool take_turns(const struct stream *stream)
     return false;
 }
 
+static void close_wake(struct stream *stream)
+{
+    if (stream->direct_wake < 0)
+        return;
+    direct_wake_watcher(stream);
+    close(stream->direct_wake);
+}
+
 static void let_go(struct stream *stream)
 {
     struct direct_page *page = stream->direct;
@@ -273,6 +286,7 @@ static void let_go(struct stream *stream)
     turn_wake(&page->rx.wake);
     munmap(page, REGION_PAGE);
     close(stream->direct_fd);
+    close_wake(stream);
     stream->direct = NULL;
     stream->direct_tx = stream->direct_rx = false;
 }
@@ -313,75 +327,4 @@ void direct_end_all(struct link *link)
     for (uint32_t i = 0; i < link->count; i++)
         if (direct_take_back(link, link->streams[i]) < 0)
             link_reset(link, link->streams[i], "its program does not let go of its ring");
-}
-
-/* ---- while the program holds them ---- */
-
-static uint64_t ring_produced(const struct stream *stream)
-{
-    return __atomic_load_n(&stream->rx.ring.control->producer.index, __ATOMIC_ACQUIRE);
-}
-
-static uint64_t ring_consumed(const struct stream *stream)
-{
-    return __atomic_load_n(&stream->tx.ring.control->consumer.index, __ATOMIC_ACQUIRE);
-}
-
-static void wake_sleepers(struct direct_end *end, uint64_t known, uint64_t now)
-{
-    if (now != known && __atomic_load_n(&end->sleepers, __ATOMIC_ACQUIRE))
-        turn_wake(&end->wake);
-}
-
-bool direct_pump(struct link *link, struct stream *stream)
-{
-    struct direct_page *page = stream->direct;
-
-    if ((stream->direct_tx && stream->readable) || (stream->direct_rx && stream->rx.fin_known) ||
-        __atomic_load_n(&page->give_back, __ATOMIC_ACQUIRE))
-        return direct_take_back(link, stream) == 0;
-    if (stream->direct_rx)
-        wake_sleepers(&page->rx, page->rx.index, ring_produced(stream));
-    if (stream->direct_tx)
-        wake_sleepers(&page->tx, page->tx.seen, ring_consumed(stream));
-    return false;
-}
-
-/* From now on the peer kicks when it publishes. */
-static void ask_to_be_kicked(struct stream *stream)
-{
-    struct direct_end *end = &stream->direct->rx;
-
-    if (!turn_take(&end->turn, 0))
-        return;
-    end->asleep = true;
-    ring_rx_sleep(&stream->rx.ring, true);
-    turn_give(&end->turn);
-}
-
-uint64_t direct_sleep(struct link *link, struct stream *stream)
-{
-    struct direct_end *end = &stream->direct->rx;
-    uint64_t index = __atomic_load_n(&end->index, __ATOMIC_ACQUIRE);
-    uint64_t since_us = link->loop->now_us - stream->direct_looked_us;
-    bool unread = ring_produced(stream) != index;
-
-    if (index == stream->direct_index && !unread && end->asleep)
-        return LOOP_FOREVER;
-    if (index != stream->direct_index || since_us < LOOK_US) {
-        if (index != stream->direct_index)
-            stream->direct_looked_us = link->loop->now_us;
-        stream->direct_index = index;
-        return LOOK_US;
-    }
-    if (unread)
-        return direct_take_back(link, stream) == 0 ? 0 : LOOK_US;
-    ask_to_be_kicked(stream);
-    return ring_produced(stream) != index ? LOOK_US : LOOP_FOREVER;
-}
-
-void direct_progress(const struct stream *stream, uint64_t *sent, uint64_t *delivered)
-{
-    *sent = direct_holds_tx(stream) ? stream->direct->tx.index : stream->tx.sent;
-    *delivered = direct_holds_rx(stream) ? stream->direct->rx.index : stream->rx.fifo.start;
 }

@@ -24,6 +24,9 @@ int direct_take_back_all(struct link *link);
 /* For a link that cannot wait: what cannot be taken back is reset. */
 void direct_end_all(struct link *link);
 
+/* The stream's eventfd, for a program that asks for it with an end. */
+int direct_open_wake(struct stream *stream);
+void direct_wake_watcher(const struct stream *stream);
 /* Wakes the program if it has a reason to look. Returns true if the stream was taken back. */
 bool direct_pump(struct link *link, struct stream *stream);
 /* For how long nobody needs to look after the stream. */

@@ -88,7 +88,8 @@ struct stream {
     struct caller caller;
     struct direct_page *direct; /* NULL: the agent holds the ends of both rings */
     int direct_fd;
-    bool direct_tx; /* the program holds this end */
+    int direct_wake; /* an eventfd for a program that waits for other things, too; or -1 */
+    bool direct_tx;  /* the program holds this end */
     bool direct_rx;
     uint64_t direct_index; /* where its program was when it was last looked at */
     uint64_t direct_looked_us;

@@ -165,7 +165,7 @@ ssize_t direct_peek(struct direct *direct, uint8_t *bytes, size_t length)
     return got;
 }
 
-ssize_t direct_readable(struct direct *direct)
+ssize_t direct_readable(struct direct *direct, uint64_t *published)
 {
     struct direct_end *end = &direct->page->rx;
     struct ring_rx ring;
@@ -177,6 +177,8 @@ ssize_t direct_readable(struct direct *direct)
     turn_give(&end->turn);
     if (result < 0)
         return result;
+    if (published)
+        *published = ring.produced;
     return ring.produced > ring.consumed ? (ssize_t)(ring.produced - ring.consumed) : 0;
 }
 
@@ -225,4 +227,46 @@ int direct_doze_tx(struct direct *direct, uint32_t *seen)
 void direct_awake(struct direct_end *end)
 {
     __atomic_sub_fetch(&end->sleepers, 1, __ATOMIC_SEQ_CST);
+}
+
+/* ---- being one of several that are waited for ---- */
+
+static void ask_to_be_told(struct direct_end *end)
+{
+    end->asleep = true;
+    __atomic_store_n(&end->watched, 1, __ATOMIC_SEQ_CST);
+}
+
+int direct_watch_rx(struct direct *direct, const uint64_t *known)
+{
+    struct direct_end *end = &direct->page->rx;
+    struct ring_rx ring;
+    int result = 0;
+
+    if (!take_turn(end))
+        return -EREMOTE;
+    ring = rx_ring(direct);
+    ask_to_be_told(end);
+    ring_rx_sleep(&ring, true);
+    if (look_rx(direct, &ring) < 0 || ring.produced != (known ? *known : ring.consumed))
+        result = -EAGAIN;
+    turn_give(&end->turn);
+    return result;
+}
+
+int direct_watch_tx(struct direct *direct)
+{
+    struct direct_end *end = &direct->page->tx;
+    struct ring_tx ring;
+    int result = 0;
+
+    if (!take_turn(end))
+        return -EREMOTE;
+    ring = tx_ring(direct);
+    ask_to_be_told(end);
+    ring_tx_sleep(&ring, true);
+    if (look_tx(direct, &ring) < 0 || ring.produced - ring.consumed < ring.size)
+        result = -EAGAIN;
+    turn_give(&end->turn);
+    return result;
 }

@@ -25,8 +25,9 @@ ssize_t direct_put(struct direct *direct, const uint8_t *bytes, size_t length, b
 ssize_t direct_get(struct direct *direct, uint8_t *bytes, size_t length, bool *kick);
 /* As direct_get(), and leaves the bytes there. */
 ssize_t direct_peek(struct direct *direct, uint8_t *bytes, size_t length);
-/* How many bytes can be had, or put, at once; or a negative errno as above. */
-ssize_t direct_readable(struct direct *direct);
+/* How many bytes can be had, or put, at once; or a negative errno as above. *published, unless that
+ * is NULL, becomes the index up to which the peer has put bytes. */
+ssize_t direct_readable(struct direct *direct, uint64_t *published);
 ssize_t direct_writable(struct direct *direct);
 
 /* Tells the peer that this end is going to sleep, and looks again. 0: sleep on the end's `wake`
@@ -34,3 +35,9 @@ ssize_t direct_writable(struct direct *direct);
 int direct_doze_rx(struct direct *direct, uint32_t *seen);
 int direct_doze_tx(struct direct *direct, uint32_t *seen);
 void direct_awake(struct direct_end *end);
+
+/* The same for who waits for other things, too: the peer is asked to kick, and the agent to write
+ * to the stream's eventfd. Nothing is to be taken back afterwards. -EAGAIN: more has been
+ * published than was read (or than *known, unless that is NULL); there is room. */
+int direct_watch_rx(struct direct *direct, const uint64_t *known);
+int direct_watch_tx(struct direct *direct);

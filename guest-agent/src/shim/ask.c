@@ -104,26 +104,35 @@ int ask_cid(uint32_t *cid)
     return error;
 }
 
-int ask_for_direct(uint64_t stream, enum direct_which which, uint64_t timeout_us, int fds[3])
+/* Waits for each: on one processor we may have been woken in between. */
+static int read_beside(int agent, uint64_t timeout_us, int *fd)
 {
-    struct shim_request request = {.type = SHIM_PROMOTE, .end = which, .stream = stream};
-    struct shim_answer answer;
-    int agent = ask_on_new(&request, -1, timeout_us);
     uint8_t beside;
+    int error = await(agent, timeout_us);
+
+    if (!error && passing_receive(agent, &beside, sizeof(beside), fd, MSG_DONTWAIT) <= 0)
+        error = -ENODEV;
+    return !error && *fd < 0 ? -EMFILE : error;
+}
+
+int ask_for_direct(uint64_t stream, uint32_t end, uint64_t timeout_us, int fds[ASK_DIRECT_FDS])
+{
+    struct shim_request request = {.type = SHIM_PROMOTE, .end = end, .stream = stream};
+    struct shim_answer answer;
+    int count = end & DIRECT_WATCHED ? ASK_DIRECT_FDS : ASK_DIRECT_FDS - 1;
+    int agent = ask_on_new(&request, -1, timeout_us);
     int error;
 
-    fds[0] = fds[1] = fds[2] = -1;
+    for (int i = 0; i < ASK_DIRECT_FDS; i++)
+        fds[i] = -1;
     if (agent < 0)
         return agent;
     error = read_answer(agent, &answer, &fds[0]);
-    for (int i = 1; i < 3 && !error; i++) {
-        error = await(agent, timeout_us); /* on one processor we may have been woken in between */
-        if (!error && passing_receive(agent, &beside, sizeof(beside), &fds[i], MSG_DONTWAIT) <= 0)
-            error = -ENODEV;
-    }
-    if (!error && (fds[0] < 0 || fds[1] < 0 || fds[2] < 0))
+    if (!error && fds[0] < 0)
         error = -EMFILE;
-    for (int i = 0; i < 3 && error; i++)
+    for (int i = 1; i < count && !error; i++)
+        error = read_beside(agent, timeout_us, &fds[i]);
+    for (int i = 0; i < count && error; i++)
         drop(fds[i]);
     drop(agent);
     return error;

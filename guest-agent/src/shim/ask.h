@@ -4,6 +4,8 @@
 #include "abi/direct.h"
 #include "abi/shim.h"
 
+#define ASK_DIRECT_FDS 4
+
 /* Sends the request, with a descriptor unless `fd` < 0, and waits for the answer at most this long.
  * Returns 0 or a negative errno: the agent's (answer->error), -ETIMEDOUT, -EINTR, or -ENODEV where
  * no agent answers. */
@@ -13,5 +15,6 @@ int ask(const struct shim_request *request, int fd, uint64_t timeout_us,
 int ask_without_waiting(const struct shim_request *request, int fd);
 /* This domain's id. */
 int ask_cid(uint32_t *cid);
-/* Asks for one end of a stream: the page, the region, and the eventfd of the agent's kick. */
-int ask_for_direct(uint64_t stream, enum direct_which which, uint64_t timeout_us, int fds[3]);
+/* Asks for one end of a stream: the page, the region, the eventfd of the agent's kick, and where
+ * `end` has DIRECT_WATCHED the stream's own (else -1). */
+int ask_for_direct(uint64_t stream, uint32_t end, uint64_t timeout_us, int fds[ASK_DIRECT_FDS]);

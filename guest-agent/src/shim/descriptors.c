@@ -29,8 +29,10 @@ static void duplicated(int from, int to)
 
 int close(int fd)
 {
-    if (!handles_are_borrowed())
+    if (!handles_are_borrowed()) {
+        handle_closing(fd);
         handle_forget(fd);
+    }
     return real()->close(fd);
 }
 
@@ -43,9 +45,18 @@ int dup(int fd)
     return copy;
 }
 
+static void closing(int from, int to)
+{
+    if (from != to && !handles_are_borrowed())
+        handle_closing(to);
+}
+
 int dup2(int from, int to)
 {
-    int copy = real()->dup2(from, to);
+    int copy;
+
+    closing(from, to);
+    copy = real()->dup2(from, to);
 
     if (copy >= 0 && from != to)
         duplicated(from, to);
@@ -54,7 +65,10 @@ int dup2(int from, int to)
 
 int dup3(int from, int to, int flags)
 {
-    int copy = real()->dup3(from, to, flags);
+    int copy;
+
+    closing(from, to);
+    copy = real()->dup3(from, to, flags);
 
     if (copy >= 0)
         duplicated(from, to);

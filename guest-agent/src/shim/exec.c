@@ -2,12 +2,17 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "shim/epoll_set.h"
 #include "shim/handles.h"
 #include "shim/real.h"
 
 static void renounce_inherited(struct handle *handle, int fd)
 {
-    if (!(real()->fcntl(fd, F_GETFD) & FD_CLOEXEC))
+    if (real()->fcntl(fd, F_GETFD) & FD_CLOEXEC)
+        return;
+    if (handle->epoll)
+        epoll_set_forsake(handle->epoll);
+    else
         held_renounce(handle);
 }
 

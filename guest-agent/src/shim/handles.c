@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "shim/epoll_set.h"
 #include "shim/real.h"
 
 #define BUFFER_SIZE 262144u /* VIRTIO_VSOCK_DEFAULT_BUF_SIZE of the kernel */
@@ -37,6 +38,11 @@ bool handles_are_borrowed(void)
     return getpid() != process;
 }
 
+pid_t handles_process(void)
+{
+    return process;
+}
+
 static struct handle *take_memory(void)
 {
     struct handle *handle;
@@ -62,6 +68,7 @@ void handle_put(struct handle *handle)
         return;
     close_end(&handle->other_end);
     close_end(&handle->answer);
+    handle->epoll = epoll_set_free(handle->epoll);
     held_free(&handle->sides[SENDING]);
     held_free(&handle->sides[RECEIVING]);
     pthread_mutex_lock(&free_lock);
@@ -70,7 +77,7 @@ void handle_put(struct handle *handle)
     pthread_mutex_unlock(&free_lock);
 }
 
-struct handle *handle_new(int fd, enum handle_state state)
+static struct handle *make(int fd, enum handle_state state)
 {
     struct handle *handle = in_range(fd) && !handles_are_borrowed() ? take_memory() : NULL;
 
@@ -90,12 +97,36 @@ struct handle *handle_new(int fd, enum handle_state state)
     handle->nonblocking = false;
     handle->receive_timeout_us = handle->send_timeout_us = 0;
     handle->low_water = 1;
+    atomic_store(&handle->watches, 0);
+    atomic_store(&handle->watched, false);
     held_init(&handle->sides[SENDING]);
     held_init(&handle->sides[RECEIVING]);
     atomic_store(&handle->users, 1);
+    return handle;
+}
+
+static struct handle *publish(struct handle *handle, int fd)
+{
     handle_forget(fd);
     atomic_store(&table[fd], handle);
     return handle;
+}
+
+struct handle *handle_new(int fd, enum handle_state state)
+{
+    struct handle *handle = make(fd, state);
+
+    return handle ? publish(handle, fd) : NULL;
+}
+
+struct handle *handle_new_epoll(int fd, struct epoll_set *epoll)
+{
+    struct handle *handle = make(fd, HANDLE_EPOLL);
+
+    if (!handle)
+        return NULL;
+    handle->epoll = epoll;
+    return publish(handle, fd);
 }
 
 /* A handle whose last user has gone is never taken up again. */
@@ -109,7 +140,7 @@ static bool join(struct handle *handle)
     return false;
 }
 
-struct handle *handle_get(int fd)
+static struct handle *find(int fd)
 {
     struct handle *handle;
 
@@ -121,6 +152,26 @@ struct handle *handle_get(int fd)
         handle_put(handle);
     }
     return NULL;
+}
+
+static struct handle *find_one(int fd, bool epoll)
+{
+    struct handle *handle = find(fd);
+
+    if (!handle || (handle->state == HANDLE_EPOLL) == epoll)
+        return handle;
+    handle_put(handle);
+    return NULL;
+}
+
+struct handle *handle_get(int fd)
+{
+    return find_one(fd, false);
+}
+
+struct handle *handle_get_epoll(int fd)
+{
+    return find_one(fd, true);
 }
 
 void handle_set_nonblocking(int fd, bool nonblocking)
@@ -136,13 +187,27 @@ void handle_set_nonblocking(int fd, bool nonblocking)
 void handle_each(void (*visit)(struct handle *handle, int fd))
 {
     for (int fd = 0; fd < HANDLE_FDS_MAX; fd++) {
-        struct handle *handle = atomic_load(&table[fd]) ? handle_get(fd) : NULL;
+        struct handle *handle = atomic_load(&table[fd]) ? find(fd) : NULL;
 
         if (!handle)
             continue;
         visit(handle, fd);
         handle_put(handle);
     }
+}
+
+/* An epoll that goes on by another descriptor is one that we cannot name any more. */
+void handle_closing(int fd)
+{
+    struct handle *handle = find(fd);
+
+    if (!handle)
+        return;
+    if (!handle->epoll)
+        epoll_set_closing(handle, fd);
+    else if (handle->epoll->epoll == fd && atomic_load(&handle->users) > 2)
+        epoll_set_forsake(handle->epoll);
+    handle_put(handle);
 }
 
 void handle_forget(int fd)
@@ -155,7 +220,7 @@ void handle_forget(int fd)
 
 void handle_duplicate(int from, int to)
 {
-    struct handle *handle = handle_get(from);
+    struct handle *handle = find(from);
 
     handle_forget(to);
     if (handle && in_range(to))

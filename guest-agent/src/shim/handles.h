@@ -17,6 +17,7 @@ enum handle_state {
     HANDLE_CONNECTING, /* and its program does not wait for it */
     HANDLE_CONNECTED,
     HANDLE_DEVICE, /* /dev/vsock */
+    HANDLE_EPOLL,
 };
 
 struct handle {
@@ -40,8 +41,11 @@ struct handle {
     atomic_bool nonblocking;     /* O_NONBLOCK, as far as this program has set it */
     uint64_t receive_timeout_us; /* SO_RCVTIMEO, SO_SNDTIMEO; 0: none */
     uint64_t send_timeout_us;
-    int low_water;        /* SO_RCVLOWAT */
-    struct side sides[2]; /* by enum direction */
+    int low_water;           /* SO_RCVLOWAT */
+    struct side sides[2];    /* by enum direction */
+    atomic_uint watches;     /* by epoll */
+    atomic_bool watched;     /* it has ever been */
+    struct epoll_set *epoll; /* HANDLE_EPOLL */
 };
 
 #define HANDLE_FDS_MAX 65536
@@ -50,16 +54,23 @@ struct handle {
 /* After vfork() a child works in its parent's memory, with descriptors of its own: the table is not
  * to be touched. */
 bool handles_are_borrowed(void);
+/* The process whose table it is. */
+pid_t handles_process(void);
 
 /* A new handle for this descriptor; NULL: no memory, or the number is too large. */
 struct handle *handle_new(int fd, enum handle_state state);
+/* The same for an epoll; it is freed with the handle. */
+struct handle *handle_new_epoll(int fd, struct epoll_set *epoll);
 /* The handle behind a descriptor, to be given back by handle_put(); NULL: none of ours. */
 struct handle *handle_get(int fd);
+struct handle *handle_get_epoll(int fd);
 void handle_put(struct handle *handle);
 /* The program has set O_NONBLOCK, by whatever way. */
 void handle_set_nonblocking(int fd, bool nonblocking);
 /* Calls for every handle there is, with one of its descriptors. */
 void handle_each(void (*visit)(struct handle *handle, int fd));
+/* The descriptor is about to be closed, or to stand for something else. */
+void handle_closing(int fd);
 /* The descriptor is closed, or about to be: it stands for nothing from here on. */
 void handle_forget(int fd);
 /* `to` is a duplicate of `from` now, whatever either stood for. */

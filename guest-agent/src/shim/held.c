@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/turn.h"
 #include "shim/ask.h"
+#include "shim/epoll_set.h"
 #include "shim/handles.h"
 #include "shim/real.h"
 
@@ -21,6 +22,8 @@
 #define GIVE_BACK_US 2000000u
 #define GIVE_BACK_AGAIN_US 20000u
 
+static _Atomic uint64_t last_serial;
+
 void held_init(struct side *side)
 {
     atomic_store(&side->held, NULL);
@@ -30,6 +33,7 @@ void held_init(struct side *side)
     atomic_store(&side->renounced, false);
     atomic_store(&side->in_socket, 0);
     atomic_store(&side->moves, 0);
+    atomic_store(&side->starved, 0);
     side->ask_at_us = 0;
     side->ask_pause_us = ASK_PAUSE_MIN_US;
 }
@@ -50,6 +54,8 @@ static struct held *destroy(struct held *held)
     unmap(held->ends.page, REGION_PAGE);
     if (held->kick >= 0)
         real()->close(held->kick);
+    if (held->wake >= 0)
+        real()->close(held->wake);
     free(held);
     return older;
 }
@@ -93,7 +99,7 @@ static struct held *map_ends(int page_fd, int region, enum direction direction)
 
     if (!held)
         return NULL;
-    *held = (struct held){.kick = -1, .spins = SPINS_AT_FIRST};
+    *held = (struct held){.kick = -1, .wake = -1, .spins = SPINS_AT_FIRST};
     held->ends.page = map(page_fd, REGION_PAGE, 0);
     if (held->ends.page != MAP_FAILED && map_ring(&held->ends, region, direction))
         return held;
@@ -101,21 +107,22 @@ static struct held *map_ends(int page_fd, int region, enum direction direction)
     return NULL;
 }
 
-static struct held *ask_for_end(uint64_t stream, enum direction direction)
+static struct held *ask_for_end(uint64_t stream, uint32_t end, enum direction direction)
 {
-    int fds[3];
+    int fds[ASK_DIRECT_FDS];
     struct held *held;
 
-    if (ask_for_direct(stream, direction == SENDING ? DIRECT_TX : DIRECT_RX, ASK_PATIENCE_US, fds) <
-        0)
+    if (ask_for_direct(stream, end, ASK_PATIENCE_US, fds) < 0)
         return NULL;
     held = map_ends(fds[0], fds[1], direction);
-    real()->close(fds[0]);
-    real()->close(fds[1]);
-    if (held)
+    for (int i = 0; i < ASK_DIRECT_FDS; i++)
+        if (fds[i] >= 0 && (i < 2 || !held))
+            real()->close(fds[i]);
+    if (held) {
         held->kick = fds[2];
-    else
-        real()->close(fds[2]);
+        held->wake = fds[3];
+        held->serial = atomic_fetch_add(&last_serial, 1) + 1;
+    }
     return held;
 }
 
@@ -130,12 +137,15 @@ static void ask_later(struct side *side)
 
 static void ask_now(const struct handle *handle, struct side *side, enum direction direction)
 {
+    uint32_t end = direction == SENDING ? DIRECT_TX : DIRECT_RX;
     struct held *held;
 
     if (atomic_load(&side->in_socket) || clock_now_us() < side->ask_at_us)
         return;
     atomic_store(&side->moves, 0);
-    held = ask_for_end(handle->stream, direction);
+    if (atomic_load(&handle->watched))
+        end |= DIRECT_WATCHED;
+    held = ask_for_end(handle->stream, end, direction);
     if (!held)
         ask_later(side);
     atomic_store_explicit(&side->held, held, memory_order_release);
@@ -153,7 +163,10 @@ struct held *held_get(struct handle *handle, enum direction direction)
     if (!atomic_load(&side->held))
         ask_now(handle, side, direction);
     atomic_flag_clear(&side->asking);
-    return atomic_load(&side->held);
+    held = atomic_load(&side->held);
+    if (held)
+        epoll_set_stir(handle);
+    return held;
 }
 
 static bool being_asked(struct side *side)

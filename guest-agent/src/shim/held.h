@@ -15,11 +15,13 @@ enum direction { SENDING, RECEIVING };
 
 struct held {
     struct direct ends;
-    int kick;       /* an eventfd of the agent's */
-    bool orphaned;  /* the agent has died, and with it the stream */
-    bool drained;   /* receiving: what came by the socket before has been read */
-    unsigned spins; /* how long it pays to look before sleeping */
-    unsigned moves; /* by the ring; roughly, where threads share it */
+    uint64_t serial; /* no other end of this process ever had it */
+    int kick;        /* an eventfd of the agent's */
+    int wake;        /* the stream's, for who waits for other things, too; else -1 */
+    bool orphaned;   /* the agent has died, and with it the stream */
+    bool drained;    /* receiving: what came by the socket before has been read */
+    unsigned spins;  /* how long it pays to look before sleeping */
+    unsigned moves;  /* by the ring; roughly, where threads share it */
     struct held *older;
 };
 
@@ -32,6 +34,7 @@ struct side {
     atomic_bool renounced; /* the end is not to be asked for any more */
     atomic_uint in_socket; /* threads that move bytes by the socket now */
     atomic_uint moves;     /* by socket, since the end was last had or asked for */
+    atomic_uint starved;   /* how often there was no room */
     uint64_t ask_at_us;
     uint64_t ask_pause_us; /* grows while the answer is no */
 };

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "shim/connect.h"
+#include "shim/epoll_set.h"
 #include "shim/held.h"
 #include "shim/packets.h"
 #include "shim/real.h"
@@ -179,6 +180,7 @@ static void renounce_passed(const struct msghdr *message)
             int fd;
 
             memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+            epoll_forsake(fd);
             handle = handle_get(fd);
             if (!handle)
                 continue;

@@ -214,7 +214,7 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 static int tell_readable(struct handle *handle, int fd, int *count)
 {
     struct held *held = held_get(handle, RECEIVING);
-    ssize_t readable = held && held->drained ? direct_readable(&held->ends) : -EREMOTE;
+    ssize_t readable = held && held->drained ? direct_readable(&held->ends, NULL) : -EREMOTE;
 
     if (readable < 0)
         return real()->ioctl(fd, FIONREAD, count) < 0 ? -errno : 0;

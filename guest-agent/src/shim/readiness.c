@@ -1,11 +1,11 @@
-/* poll, select, epoll. A ring is no descriptor: where a program waits for one direct stream alone
- * the wait is ours. Where it waits for several things at once the rings are looked at first; if it
- * has to sleep, they go back for as long, and the kernel wakes it. epoll remembers what it watches:
- * what a program adds to one leaves its rings for good. */
+/* poll and select. A ring is no descriptor: where a program waits for one direct stream alone the
+ * wait is ours. Where it waits for several things at once the rings are looked at first; if it has
+ * to sleep, they go back for as long, and the kernel wakes it. */
 #include <errno.h>
 #include <limits.h>
 
 #include "base/clock.h"
+#include "shim/epoll_set.h"
 #include "shim/handles.h"
 #include "shim/real.h"
 #include "shim/wait.h"
@@ -13,21 +13,11 @@
 #define WATCHED_MAX 64 /* more are not looked at one by one */
 #define LOOK_US 200u
 
-static void renounce(int fd)
-{
-    struct handle *handle = handle_get(fd);
-
-    if (!handle)
-        return;
-    held_renounce(handle);
-    handle_put(handle);
-}
-
 /* What the rings say to these events, where the program holds their ends; *by_socket gets what is
  * to be asked of the kernel. -EREMOTE and -EIO as direct_readable(). */
 static int ring_events(struct held *const held[2], short events, short *by_socket)
 {
-    ssize_t readable = held[RECEIVING] ? direct_readable(&held[RECEIVING]->ends) : 0;
+    ssize_t readable = held[RECEIVING] ? direct_readable(&held[RECEIVING]->ends, NULL) : 0;
     ssize_t writable = held[SENDING] ? direct_writable(&held[SENDING]->ends) : 0;
     int found = 0;
 
@@ -158,6 +148,7 @@ static void give_back(int fd)
     struct handle *handle = handle_get(fd);
     struct held *held[2];
 
+    epoll_forsake(fd); /* the kernel looks into it, who knows nothing of rings */
     if (!handle)
         return;
     held_by(handle, held);
@@ -293,10 +284,4 @@ int pselect(int count, fd_set *in, fd_set *out, fd_set *except, const struct tim
     int ready = select_now(count, &(struct sets){in, out, except}, mask ? 0 : until(timeout));
 
     return ready ? ready : real()->pselect(count, in, out, except, timeout, mask);
-}
-
-int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
-{
-    renounce(fd);
-    return real()->epoll_ctl(epoll, operation, fd, event);
 }

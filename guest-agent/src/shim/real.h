@@ -52,6 +52,14 @@
     X(int, pselect,                                                                                \
       (int count, fd_set *in, fd_set *out, fd_set *except, const struct timespec *timeout,         \
        const sigset_t *mask))                                                                      \
+    X(int, epoll_create, (int size))                                                               \
+    X(int, epoll_create1, (int flags))                                                             \
+    X(int, epoll_wait, (int epoll, struct epoll_event *events, int max, int timeout_ms))           \
+    X(int, epoll_pwait,                                                                            \
+      (int epoll, struct epoll_event *events, int max, int timeout_ms, const sigset_t *mask))      \
+    X(int, epoll_pwait2,                                                                           \
+      (int epoll, struct epoll_event *events, int max, const struct timespec *timeout,             \
+       const sigset_t *mask))                                                                      \
     X(int, epoll_ctl, (int epoll, int operation, int fd, struct epoll_event *event))               \
     X(int, execve, (const char *path, char *const arguments[], char *const environment[]))         \
     X(int, execv, (const char *path, char *const arguments[]))                                     \

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include "base/clock.h"
+#include "shim/epoll_set.h"
 #include "shim/real.h"
 #include "shim/wait.h"
 
@@ -230,6 +231,14 @@ static ssize_t give_some(struct held *held, struct cursor *cursor)
     return put;
 }
 
+/* Who watches the stream by edge is to be told when there is room again. */
+static int no_room(struct handle *handle)
+{
+    atomic_fetch_add(&handle->sides[SENDING].starved, 1);
+    epoll_set_stir(handle);
+    return -EAGAIN;
+}
+
 static ssize_t ring_send(struct handle *handle, struct held *held, int fd, struct cursor *cursor,
                          int flags)
 {
@@ -246,7 +255,7 @@ static ssize_t ring_send(struct handle *handle, struct held *held, int fd, struc
             return -EREMOTE;
         }
         if (!may_wait(handle, fd, flags))
-            return conclude(cursor, -EAGAIN);
+            return conclude(cursor, no_room(handle));
         until_us = until_us ? until_us : deadline(handle->send_timeout_us);
         error = wait_ring(held, fd, SENDING, until_us);
         if (error == -EREMOTE)

@@ -7,7 +7,14 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "stage.h"
+#include "epoll.h"
+
+static void run_epoll(const char *streams, void (*make)(int ends[2]))
+{
+    make_ends = make;
+    stage_run_as(streams, epoll_cases);
+    stage_run_as(streams, epoll_list_cases);
+}
 
 int main(int argc, char **argv)
 {
@@ -18,6 +25,9 @@ int main(int argc, char **argv)
     stage_run(connect_cases);
     stage_run(byte_cases);
     stage_run(wait_cases);
+    stage_run(epoll_other_cases);
+    run_epoll("quiet_", make_quiet);
+    run_epoll("busy_", make_busy);
     stage_run(option_cases);
     stage_run(descriptor_cases);
     stage_run(packet_cases);

@@ -25,17 +25,22 @@ void stage_init(uint32_t cid, const char *server_run_dir)
 }
 
 /* A case that hangs ends the program: whoever reads its lines sees which one it was. */
-void stage_run(const struct test_case *cases)
+void stage_run_as(const char *word, const struct test_case *cases)
 {
     for (; cases->name; cases++) {
         alarm(4 * PATIENCE_MS / 1000);
         as_client();
-        printf("%s:", cases->name);
+        printf("%s%s:", word, cases->name);
         fflush(stdout);
         cases->run();
         putchar('\n');
         fflush(stdout);
     }
+}
+
+void stage_run(const struct test_case *cases)
+{
+    stage_run_as("", cases);
 }
 
 static void enter_domain(const char *run_dir)
@@ -102,26 +107,31 @@ void note_address(const char *what, int fd, bool peer)
         printf(" %s=%s:%s/%u/%u", what, cid_word(vm.svm_cid), port, vm.svm_family, length);
 }
 
-void note_events(const char *what, int fd, short events, int timeout_ms)
+void note_event_set(const char *what, uint32_t events)
 {
     static const struct {
-        short bit;
+        uint32_t bit;
         const char *name;
     } names[] = {{POLLIN, "IN"},   {POLLOUT, "OUT"},     {POLLERR, "ERR"},
                  {POLLHUP, "HUP"}, {POLLRDHUP, "RDHUP"}, {POLLNVAL, "NVAL"}};
+
+    printf(" %s=", what);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (events & names[i].bit)
+            printf("+%s", names[i].name);
+    if (!events)
+        printf("none");
+}
+
+void note_events(const char *what, int fd, short events, int timeout_ms)
+{
     struct pollfd asked = {.fd = fd, .events = events};
     int ready = poll(&asked, 1, timeout_ms);
 
-    if (ready < 0) {
+    if (ready < 0)
         note(what, ready);
-        return;
-    }
-    printf(" %s=", what);
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (asked.revents & names[i].bit)
-            printf("+%s", names[i].name);
-    if (!asked.revents)
-        printf("none");
+    else
+        note_event_set(what, (uint32_t)asked.revents);
 }
 
 /* ---- sockets ---- */

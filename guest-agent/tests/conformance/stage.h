@@ -25,11 +25,14 @@ struct test_case {
     }
 
 extern const struct test_case socket_cases[], connect_cases[], byte_cases[], wait_cases[],
-    option_cases[], descriptor_cases[], packet_cases[];
+    option_cases[], descriptor_cases[], packet_cases[], epoll_cases[], epoll_list_cases[],
+    epoll_other_cases[];
 
 /* Where the servers are: the CID to call, and for domsock the folder of their domain's agent. */
 void stage_init(uint32_t cid, const char *server_run_dir);
 void stage_run(const struct test_case *cases);
+/* The same, with a word before each name. */
+void stage_run_as(const char *word, const struct test_case *cases);
 /* What is opened, bound and accepted now belongs to the servers' domain, or to the clients'. */
 void as_server(void);
 void as_client(void);
@@ -39,6 +42,7 @@ long note(const char *what, long value);
 void note_word(const char *what, const char *word);
 void note_bytes(const char *what, const void *bytes, long length);
 void note_address(const char *what, int fd, bool peer);
+void note_event_set(const char *what, uint32_t events);
 /* Which of these events there are, after waiting at most so long for any. */
 void note_events(const char *what, int fd, short events, int timeout_ms);
 

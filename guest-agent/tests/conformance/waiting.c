@@ -1,9 +1,8 @@
-/* poll, select, epoll, and time-outs. */
+/* poll, select, and time-outs. */
 #include "stage.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/select.h>
 #include <unistd.h>
 
@@ -90,92 +89,6 @@ static void select_stream(void)
     close_pair(ends);
 }
 
-static long wait_epoll(int epoll, int timeout_ms)
-{
-    struct epoll_event event;
-
-    return epoll_wait(epoll, &event, 1, timeout_ms);
-}
-
-static void watch(int epoll, int fd, uint32_t events)
-{
-    struct epoll_event event = {.events = events, .data.fd = fd};
-
-    note("watch", epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
-}
-
-static void epoll_by_level(void)
-{
-    int ends[2], epoll = epoll_create1(0);
-
-    make_pair(SOCK_STREAM, ends);
-    watch(epoll, ends[1], EPOLLIN);
-    note("idle", wait_epoll(epoll, 0));
-    send(ends[0], "xy", 2, 0);
-    note("input", wait_epoll(epoll, PATIENCE_MS));
-    recv(ends[1], (char[1]){0}, 1, 0);
-    note("rest", wait_epoll(epoll, 0));
-    recv(ends[1], (char[1]){0}, 1, 0);
-    note("taken", wait_epoll(epoll, 0));
-    close_pair(ends);
-    close(epoll);
-}
-
-static void epoll_by_edge(void)
-{
-    int ends[2], epoll = epoll_create1(0);
-
-    make_pair(SOCK_STREAM, ends);
-    watch(epoll, ends[1], EPOLLIN | EPOLLET);
-    send(ends[0], "xy", 2, 0);
-    note("edge", wait_epoll(epoll, PATIENCE_MS));
-    note("level", wait_epoll(epoll, 0));
-    send(ends[0], "z", 1, 0);
-    note("next", wait_epoll(epoll, PATIENCE_MS));
-    close_pair(ends);
-    close(epoll);
-}
-
-/* A program may watch a socket before it is connected, or even is what it will be. */
-static void epoll_on_a_connect(void)
-{
-    uint32_t port = fresh_port();
-    int listener = make_listener(SOCK_STREAM, port, 1), fd = make_socket(SOCK_STREAM);
-    int epoll = epoll_create1(0), accepted;
-
-    set_nonblocking(fd);
-    note("connect", connect_to(fd, port));
-    watch(epoll, fd, EPOLLOUT | EPOLLET);
-    note("ready", wait_epoll(epoll, PATIENCE_MS));
-    note_address("peer", fd, true);
-    accepted = accept(listener, NULL, NULL);
-    send(accepted, "x", 1, 0);
-    await_input(fd);
-    note("received", recv(fd, (char[1]){0}, 1, 0));
-    close(fd);
-    close(accepted);
-    close(listener);
-    close(epoll);
-}
-
-static void epoll_before_listening(void)
-{
-    uint32_t port = fresh_port();
-    int listener, fd = make_socket(SOCK_STREAM), epoll = epoll_create1(0);
-
-    as_server();
-    listener = make_socket(SOCK_STREAM);
-    note("bind", bind_to(listener, VMADDR_CID_ANY, port));
-    watch(epoll, listener, EPOLLIN);
-    note("listen", listen(listener, 1));
-    as_client();
-    note("connect", connect_to(fd, port));
-    note("ready", wait_epoll(epoll, PATIENCE_MS));
-    close(fd);
-    close(listener);
-    close(epoll);
-}
-
 static void receive_in_time(void)
 {
     int ends[2];
@@ -220,10 +133,8 @@ static void send_when_full(void)
     close_pair(ends);
 }
 
-const struct test_case wait_cases[] = {CASE(poll_fresh),         CASE(poll_listener),
-                                       CASE(poll_stream),        CASE(poll_half_closed),
-                                       CASE(poll_closed),        CASE(select_stream),
-                                       CASE(epoll_by_level),     CASE(epoll_by_edge),
-                                       CASE(epoll_on_a_connect), CASE(epoll_before_listening),
-                                       CASE(receive_in_time),    CASE(send_in_time),
-                                       CASE(send_when_full),     CASES_END};
+const struct test_case wait_cases[] = {CASE(poll_fresh),      CASE(poll_listener),
+                                       CASE(poll_stream),     CASE(poll_half_closed),
+                                       CASE(poll_closed),     CASE(select_stream),
+                                       CASE(receive_in_time), CASE(send_in_time),
+                                       CASE(send_when_full),  CASES_END};

@@ -1,0 +1,94 @@
+/* While a program holds its rings: who sleeps is woken when the other end has moved.
+ *
+ * A program in direct mode is not followed everywhere: it may wait for its socket by a way that
+ * the shim does not see. So a program that leaves bytes in its ring for a while loses the ring:
+ * the bytes then come by its socket, and everything the kernel offers sees them. */
+#include <unistd.h>
+
+#include "base/turn.h"
+#include "link/direct.h"
+#include "link/internal.h"
+
+#define LOOK_US 50000u /* how long bytes may lie in a ring that nobody reads */
+
+static uint64_t ring_produced(const struct stream *stream)
+{
+    return __atomic_load_n(&stream->rx.ring.control->producer.index, __ATOMIC_ACQUIRE);
+}
+
+static uint64_t ring_consumed(const struct stream *stream)
+{
+    return __atomic_load_n(&stream->tx.ring.control->consumer.index, __ATOMIC_ACQUIRE);
+}
+
+void direct_wake_watcher(const struct stream *stream)
+{
+    uint64_t one = 1;
+
+    if (write(stream->direct_wake, &one, sizeof(one)) < 0)
+        return; /* the count is full: whoever watches it has reason enough to look */
+}
+
+static void wake_sleepers(const struct stream *stream, struct direct_end *end, uint64_t known,
+                          uint64_t now)
+{
+    if (now == known)
+        return;
+    if (__atomic_load_n(&end->sleepers, __ATOMIC_ACQUIRE))
+        turn_wake(&end->wake);
+    if (stream->direct_wake >= 0 && __atomic_exchange_n(&end->watched, 0, __ATOMIC_SEQ_CST))
+        direct_wake_watcher(stream);
+}
+
+bool direct_pump(struct link *link, struct stream *stream)
+{
+    struct direct_page *page = stream->direct;
+
+    if ((stream->direct_tx && stream->readable) || (stream->direct_rx && stream->rx.fin_known) ||
+        __atomic_load_n(&page->give_back, __ATOMIC_ACQUIRE))
+        return direct_take_back(link, stream) == 0;
+    if (stream->direct_rx)
+        wake_sleepers(stream, &page->rx, page->rx.index, ring_produced(stream));
+    if (stream->direct_tx)
+        wake_sleepers(stream, &page->tx, page->tx.seen, ring_consumed(stream));
+    return false;
+}
+
+/* From now on the peer kicks when it publishes. */
+static void ask_to_be_kicked(struct stream *stream)
+{
+    struct direct_end *end = &stream->direct->rx;
+
+    if (!turn_take(&end->turn, 0))
+        return;
+    end->asleep = true;
+    ring_rx_sleep(&stream->rx.ring, true);
+    turn_give(&end->turn);
+}
+
+uint64_t direct_sleep(struct link *link, struct stream *stream)
+{
+    struct direct_end *end = &stream->direct->rx;
+    uint64_t index = __atomic_load_n(&end->index, __ATOMIC_ACQUIRE);
+    uint64_t since_us = link->loop->now_us - stream->direct_looked_us;
+    bool unread = ring_produced(stream) != index;
+
+    if (index == stream->direct_index && !unread && end->asleep)
+        return LOOP_FOREVER;
+    if (index != stream->direct_index || since_us < LOOK_US) {
+        if (index != stream->direct_index)
+            stream->direct_looked_us = link->loop->now_us;
+        stream->direct_index = index;
+        return LOOK_US;
+    }
+    if (unread)
+        return direct_take_back(link, stream) == 0 ? 0 : LOOK_US;
+    ask_to_be_kicked(stream);
+    return ring_produced(stream) != index ? LOOK_US : LOOP_FOREVER;
+}
+
+void direct_progress(const struct stream *stream, uint64_t *sent, uint64_t *delivered)
+{
+    *sent = direct_holds_tx(stream) ? stream->direct->tx.index : stream->tx.sent;
+    *delivered = direct_holds_rx(stream) ? stream->direct->rx.index : stream->rx.fifo.start;
+}
