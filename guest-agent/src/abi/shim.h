@@ -17,6 +17,9 @@
  *             page; messages of one byte follow, with the region, with an eventfd that means "kick
  *             the peer" and, if it is wanted, with the one that means "look again".
  *
+ * Before the agent tells a program of the orderly end of its stream it gives its own end of the
+ * pair a name, whichever: an end without one was a reset, or the agent has died.
+ *
  * On a port's pair the program says shim_word (listen, accept); the agent says shim_caller, with
  * the caller's descriptor. */
 #pragma once

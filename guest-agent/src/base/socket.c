@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -161,6 +162,14 @@ int socket_connect_tcp(const char *text, uint16_t port)
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 && errno != EINPROGRESS)
         return close_with(fd, -errno);
     return fd;
+}
+
+int socket_name(int fd)
+{
+    struct sockaddr_un any = {.sun_family = AF_UNIX};
+
+    return bind(fd, (struct sockaddr *)&any, offsetof(struct sockaddr_un, sun_path)) < 0 ? -errno
+                                                                                         : 0;
 }
 
 uint16_t socket_port(int fd)

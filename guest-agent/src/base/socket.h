@@ -15,6 +15,8 @@ int socket_accept(int listener);
 int socket_listen_tcp(const char *address, uint16_t port);
 int socket_connect_tcp(const char *address, uint16_t port); /* in progress: wait for EPOLLOUT */
 
+/* Gives a UNIX socket an address that nobody else has; 0 or a negative errno. */
+int socket_name(int fd);
 uint16_t socket_port(int fd); /* the local port of a TCP socket */
 int socket_type(int fd);      /* SOCK_STREAM and so on; negative: it is no socket */
 int socket_error(int fd);     /* the pending error as a negative errno, 0 if none */

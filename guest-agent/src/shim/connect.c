@@ -55,7 +55,7 @@ static void connected(struct handle *handle, const struct shim_answer *answer)
     handle_let_go(handle);
     handle->local_cid = answer->cid;
     handle->local_port = answer->port;
-    handle->stream = handle->packets ? 0 : answer->stream; /* messages take no ring */
+    handle->stream = answer->stream;
     handle->state = HANDLE_CONNECTED;
 }
 

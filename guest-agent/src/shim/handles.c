@@ -90,6 +90,8 @@ static struct handle *make(int fd, enum handle_state state)
     handle->peer_cid = handle->peer_port = UINT32_MAX;
     handle->peer_user = UINT32_MAX;
     handle->stream = 0;
+    handle->deaf = false;
+    atomic_store(&handle->end_told, false);
     handle->packets = false;
     handle->connect_timeout_us = HANDLE_CONNECT_TIMEOUT_US;
     handle->buffer_sizes[0] = handle->buffer_sizes[2] = BUFFER_SIZE;

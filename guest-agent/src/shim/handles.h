@@ -33,9 +33,11 @@ struct handle {
     uint32_t local_port;
     uint32_t peer_cid;
     uint32_t peer_port;
-    uint64_t peer_user; /* of one who called; UINT32_MAX: not known */
-    bool packets;       /* SOCK_SEQPACKET */
-    uint64_t stream;
+    uint64_t peer_user;   /* of one who called; UINT32_MAX: not known */
+    bool packets;         /* SOCK_SEQPACKET */
+    uint64_t stream;      /* 0: the peer is in the same domain */
+    bool deaf;            /* shut down for reading, by this program */
+    atomic_bool end_told; /* a reset is told once */
     uint64_t connect_timeout_us;
     uint64_t buffer_sizes[3];    /* what SO_VM_SOCKETS_BUFFER_* was set to */
     atomic_bool nonblocking;     /* O_NONBLOCK, as far as this program has set it */

@@ -156,7 +156,8 @@ struct held *held_get(struct handle *handle, enum direction direction)
     struct side *side = &handle->sides[direction];
     struct held *held = atomic_load_explicit(&side->held, memory_order_acquire);
 
-    if (held || !handle->stream || atomic_load_explicit(&side->renounced, memory_order_relaxed) ||
+    if (held || !handle->stream || handle->packets ||
+        atomic_load_explicit(&side->renounced, memory_order_relaxed) ||
         atomic_fetch_add_explicit(&side->moves, 1, memory_order_relaxed) < MOVES_BEFORE_ASKING ||
         atomic_flag_test_and_set(&side->asking))
         return held;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "shim/connect.h"
+#include "shim/ending.h"
 #include "shim/epoll_set.h"
 #include "shim/held.h"
 #include "shim/packets.h"
@@ -40,11 +41,15 @@ static ssize_t fault_of(struct handle *handle, int fd, int flags)
 static ssize_t receive_pieces(struct handle *handle, int fd, const struct iovec *pieces, int count,
                               int flags, int *told)
 {
-    ssize_t fault = fault_of(handle, fd, flags);
+    ssize_t got = fault_of(handle, fd, flags);
 
-    if (!fault && handle->packets)
-        return result(handle, packets_receive(fd, pieces, count, flags, told));
-    return result(handle, fault ? fault : transfer_receive(handle, fd, pieces, count, flags));
+    if (!got && handle->packets)
+        got = packets_receive(fd, pieces, count, flags, told);
+    else if (!got)
+        got = transfer_receive(handle, fd, pieces, count, flags);
+    if (!got && !transfer_is_empty(pieces, count))
+        got = -ending_take_error(handle, fd);
+    return result(handle, got);
 }
 
 ssize_t recv(int fd, void *bytes, size_t length, int flags)
@@ -241,9 +246,10 @@ int shutdown(int fd, int how)
 
     if (fault)
         return (int)result(handle, fault);
-    if (handle)
+    if (handle) {
         held_renounce(handle);
-    if (handle)
+        handle->deaf |= how == SHUT_RD || how == SHUT_RDWR;
         handle_put(handle);
+    }
     return real()->shutdown(fd, how);
 }

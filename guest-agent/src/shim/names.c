@@ -8,6 +8,7 @@
 #include "shim/address.h"
 #include "shim/ask.h"
 #include "shim/connect.h"
+#include "shim/ending.h"
 #include "shim/handles.h"
 #include "shim/held.h"
 #include "shim/real.h"
@@ -93,6 +94,8 @@ static int get_socket_option(struct handle *handle, int fd, int name, void *valu
         return give(value, length, &word, sizeof(word));
     case SO_ERROR:
         word = connect_take_error(handle, fd);
+        if (!word && handle->state == HANDLE_CONNECTED)
+            word = ending_take_error(handle, fd);
         if (word)
             return give(value, length, &word, sizeof(word));
         break;

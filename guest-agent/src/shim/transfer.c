@@ -176,7 +176,7 @@ static ssize_t ring_receive(struct handle *handle, struct held *held, int fd, st
     }
 }
 
-static bool nothing_asked(const struct iovec *pieces, int count)
+bool transfer_is_empty(const struct iovec *pieces, int count)
 {
     size_t length = 0;
 
@@ -205,7 +205,7 @@ ssize_t transfer_receive(struct handle *handle, int fd, const struct iovec *piec
     struct cursor cursor = cursor_at(pieces, count);
     ssize_t got;
 
-    if (nothing_asked(pieces, count))
+    if (transfer_is_empty(pieces, count))
         return 0;
     if (flags & (MSG_ERRQUEUE | MSG_TRUNC))
         return socket_receive(fd, &cursor, flags);
@@ -284,7 +284,7 @@ ssize_t transfer_send(struct handle *handle, int fd, const struct iovec *pieces,
     struct cursor cursor = cursor_at(pieces, count);
     ssize_t put;
 
-    if (nothing_asked(pieces, count))
+    if (transfer_is_empty(pieces, count))
         return socket_send(fd, &cursor, flags);
     do
         put = send_once(handle, fd, &cursor, flags);

@@ -131,7 +131,7 @@ static int adopt(const struct handle *listener, int fd, const struct shim_caller
     handle->peer_port = caller->port;
     handle->peer_user = caller->user;
     handle->packets = listener->packets;
-    handle->stream = listener->packets ? 0 : caller->stream; /* messages take no ring */
+    handle->stream = caller->stream;
     handle->nonblocking = flags & SOCK_NONBLOCK;
     real()->fcntl(fd, F_SETFD, flags & SOCK_CLOEXEC ? FD_CLOEXEC : 0);
     real()->fcntl(fd, F_SETFL, O_RDWR | (flags & SOCK_NONBLOCK ? O_NONBLOCK : 0));

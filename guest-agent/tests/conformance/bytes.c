@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char bytes[64];
@@ -295,6 +296,44 @@ static void closed_with_unread_data(void)
     close(ends[0]);
 }
 
+/* To AF_VSOCK this is no way to abort: the other end sees an orderly end. */
+static void closed_without_lingering(void)
+{
+    struct linger none = {.l_onoff = 1};
+    int ends[2];
+
+    make_pair(SOCK_STREAM, ends);
+    note("linger", setsockopt(ends[1], SOL_SOCKET, SO_LINGER, &none, sizeof(none)));
+    send(ends[1], "last", 4, 0);
+    close(ends[1]);
+    await_events(ends[0], POLLRDHUP);
+    note_bytes("got", bytes, receive(ends[0], 64, 0));
+    note("end", receive(ends[0], 1, 0));
+    close(ends[0]);
+}
+
+static void killed(void)
+{
+    int ends[2], error = 0;
+    socklen_t length = sizeof(error);
+    pid_t child;
+
+    make_pair(SOCK_STREAM, ends);
+    child = fork();
+    if (child == 0) {
+        close(ends[0]);
+        pause();
+    }
+    close(ends[1]);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    await_events(ends[0], POLLRDHUP);
+    note("recv", receive(ends[0], 1, 0));
+    getsockopt(ends[0], SOL_SOCKET, SO_ERROR, &error, &length);
+    note("error", error);
+    close(ends[0]);
+}
+
 static void a_megabyte(void)
 {
     size_t length = 1 << 20, got = 0;
@@ -338,5 +377,7 @@ const struct test_case byte_cases[] = {CASE(there_and_back),
                                        CASE(send_to_one_who_has_closed),
                                        CASE(broken_pipe_by_signal),
                                        CASE(closed_with_unread_data),
+                                       CASE(closed_without_lingering),
+                                       CASE(killed),
                                        CASE(a_megabyte),
                                        CASES_END};
