@@ -97,6 +97,13 @@ def _stopped(pid: int) -> Iterator[Tracee]:
         tracee.ask(DETACH)
 
 
+def make_call(agent: Agent, number: int) -> int:
+    """Let an agent make a system call with no arguments to speak of; return the result."""
+    with _stopped(agent.process.pid) as tracee:
+        result = tracee.call(number, 0, 0, 0, 0, 0, 0)
+    return result if result < 2**63 else result - 2**64
+
+
 def _region_of(pid: int, region: Path) -> tuple[int, int]:
     for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
         if line.endswith(str(region)):
