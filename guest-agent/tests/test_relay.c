@@ -172,6 +172,24 @@ static void a_port_opened_again_with_half_a_frame(void)
     }
 }
 
+static void what_was_meant_for_another_opening_is_dropped(void)
+{
+    struct relay_frame frame = {.kind = RELAY_DATA, .source = 3, .target = 4};
+    struct ear ears[2];
+    uint8_t bytes[sizeof(frame)];
+
+    make_lines(ears);
+    for (uint64_t off = 0; off < 2; off++) {
+        frame.opening = ears[1].line.own + off;
+        relay_frame_seal(&ears[1].line.seal_in, &frame, NULL);
+        memcpy(bytes, &frame, sizeof(frame));
+        feed(&ears[1].line, bytes, sizeof(bytes));
+        CHECK(ears[1].frames == 1);
+    }
+    relay_line_deinit(&ears[0].line);
+    relay_line_deinit(&ears[1].line);
+}
+
 static void garbage_is_skipped(void)
 {
     struct ear ears[2];
@@ -245,6 +263,8 @@ static const struct check_test tests[] = {
     {"a frame is whole or refused", a_frame_is_whole_or_refused},
     {"a sealed frame comes once and in order", a_sealed_frame_comes_once_and_in_order},
     {"a port opened again with half a frame", a_port_opened_again_with_half_a_frame},
+    {"what was meant for another opening is dropped",
+     what_was_meant_for_another_opening_is_dropped},
     {"garbage is skipped", garbage_is_skipped},
     {"a strict line ends with the first wrong byte", a_strict_line_ends_with_the_first_wrong_byte},
     {"whatever comes, the ends find together", whatever_comes_the_ends_find_together},

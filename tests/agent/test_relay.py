@@ -98,12 +98,14 @@ def test_hosts_that_lose_sight_of_each_other_lose_no_byte(relayed: Hosts) -> Non
 def test_a_guest_that_moved_is_found_again(relayed: Hosts) -> None:
     flows = both_ways(open_streams(relayed, 2))
     await_motion(flows, 100_000)
+    where = {"host": 1002, "address": "127.0.0.1", "port": relayed.trunk.port, "key": KEY}
+    tell(relayed.h1, {"domain": 77, **where})  # the other host is needed still
     relayed.ports["g2"].move()
     relayed.here(relayed.h1, "g2")
     relayed.there(relayed.h2, "g2")
     await_motion(flows, 100_000)
     finish(flows)
-    assert channels(relayed.h2) == 0
+    assert (channels(relayed.h1), channels(relayed.h2)) == (1, 0)
 
 
 def test_a_stopped_guest_holds_up_nobody_else(relayed: Hosts) -> None:
