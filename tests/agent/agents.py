@@ -86,13 +86,19 @@ class Agent:
     """A running domsockd."""
 
     def __init__(
-        self, folder: Path, name: str, domain_id: int, *options: str, under: Sequence[str] = ()
+        self,
+        folder: Path,
+        name: str,
+        domain_id: int,
+        *options: str,
+        under: Sequence[str] = (),
+        program: str = "domsockd",
     ) -> None:
         self.name = name
         self.id = domain_id
         self.run_dir = folder / name
         self.log = folder / f"{name}.log"
-        self._argv = [*under, str(BUILD / "domsockd"), "--name", name, "--id", str(domain_id)]
+        self._argv = [*under, str(BUILD / program), "--name", name, "--id", str(domain_id)]
         self._argv += ["--run-dir", str(self.run_dir), "--log", str(self.log), *options]
         self.start("127.0.0.1:0")
 
@@ -269,10 +275,10 @@ class Linked:
 class Pair(Linked):
     """Two linked agents with a proxy between them."""
 
-    def __init__(self, folder: Path, *options: str, under: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, *options: str, **how: Any) -> None:
         self.folder = folder
-        self.g1 = Agent(folder, "g1", 3, *options, under=under)
-        self.g2 = Agent(folder, "g2", 4, *options, under=under)
+        self.g1 = Agent(folder, "g1", 3, *options, **how)
+        self.g2 = Agent(folder, "g2", 4, *options, **how)
         self.proxy = Proxy(self.g1.port)
         self.region: tuple[Path, str] = (Path(), "")
 

@@ -37,11 +37,11 @@ def expected(path: str) -> dict[str, str]:
     return {**kernel, **ours}
 
 
-def conformance(client: Agent, *argv: str) -> dict[str, str]:
+def conformance(client: Agent, *argv: str, build: Path = BUILD) -> dict[str, str]:
     """Run all cases under the shim, the clients in one domain."""
-    run = [str(BUILD / "domsock"), "run", "--run-dir", str(client.run_dir), "--"]
+    run = [str(build / "domsock"), "run", "--run-dir", str(client.run_dir), "--"]
     done = subprocess.run(
-        [*run, str(BUILD / "conformance"), *argv],
+        [*run, str(build / "conformance"), *argv],
         capture_output=True,
         text=True,
         timeout=120,

@@ -58,7 +58,7 @@ static void look_at_rings(struct epoll_set *set, struct watch *watch, struct han
         epoll_set_fit(set, watch, handle, fd, held);
         return;
     }
-    set->rings += (held[SENDING] != NULL) + (held[RECEIVING] != NULL);
+    watch->rings = (held[SENDING] != NULL) + (held[RECEIVING] != NULL);
     watch->due = watch->events & EPOLLET ? has_edge(watch, held) : watch->level != 0;
 }
 
@@ -84,9 +84,9 @@ static struct handle *handle_with_rings(const struct watch *watch, int fd)
 /* Returns how many streams are to be told of. */
 static int look_at_all(struct epoll_set *set)
 {
+    unsigned rings = 0;
     int due = 0;
 
-    set->rings = 0;
     for (int fd = 0; fd < set->count; fd++) {
         struct watch *watch = set->watches[fd];
         struct handle *handle = handle_with_rings(watch, fd);
@@ -94,13 +94,16 @@ static int look_at_all(struct epoll_set *set)
         if (watch) {
             watch->due = false;
             watch->level = 0;
+            watch->rings = 0;
         }
         if (!handle)
             continue;
         look_at_rings(set, watch, handle, fd);
         handle_put(handle);
         due += watch->due;
+        rings += watch->rings;
     }
+    set->rings = rings;
     return due;
 }
 

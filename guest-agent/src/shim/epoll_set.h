@@ -35,6 +35,7 @@ struct watch {
     /* what the last look found */
     uint32_t level; /* ready by ring */
     bool due;       /* and to be told */
+    unsigned rings; /* ends that are held */
     uint64_t index;
     unsigned starved;
 };
@@ -44,14 +45,14 @@ struct epoll_set {
     pthread_mutex_t lock;
     pid_t process; /* which has made it; another one has but a copy of all this */
     int epoll;     /* one of its descriptors */
-    bool forsaken;
-    unsigned rings;       /* ends that were held at the last look */
-    unsigned sleepers;    /* threads */
-    unsigned patience_us; /* how long it pays to look before sleeping */
-    unsigned vain;        /* how often it did not */
-    unsigned turn;        /* where there is room for one event only */
-    int first;            /* of the watches, at the next look */
-    int count;            /* places for watches, by descriptor */
+    atomic_bool forsaken;
+    atomic_uint rings;       /* ends that were held at the last look */
+    unsigned sleepers;       /* threads */
+    atomic_uint patience_us; /* how long it pays to look before sleeping */
+    atomic_uint vain;        /* how often it did not */
+    unsigned turn;           /* where there is room for one event only */
+    int first;               /* of the watches, at the next look */
+    int count;               /* places for watches, by descriptor */
     struct watch **watches;
 };
 

@@ -213,15 +213,34 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
     return error ? fail(error) : 0;
 }
 
+/* What the program gives a place for may lie anywhere. */
+static int tell_cid(void *place)
+{
+    uint32_t cid;
+    int error = ask_cid(&cid);
+
+    if (!error)
+        memcpy(place, &cid, sizeof(cid));
+    return error;
+}
+
+static bool says_nonblocking(const void *place)
+{
+    int word;
+
+    memcpy(&word, place, sizeof(word));
+    return word != 0;
+}
+
 /* What lies in the ring is not in the socket. */
-static int tell_readable(struct handle *handle, int fd, int *count)
+static int tell_readable(struct handle *handle, int fd, void *place)
 {
     struct held *held = held_get(handle, RECEIVING);
     ssize_t readable = held && held->drained ? direct_readable(&held->ends, NULL) : -EREMOTE;
 
     if (readable < 0)
-        return real()->ioctl(fd, FIONREAD, count) < 0 ? -errno : 0;
-    *count = (int)readable;
+        return real()->ioctl(fd, FIONREAD, place) < 0 ? -errno : 0;
+    memcpy(place, &(int){(int)readable}, sizeof(int));
     return 0;
 }
 
@@ -229,11 +248,11 @@ static int control(struct handle *handle, int fd, unsigned long request, void *a
 {
     switch (request) {
     case IOCTL_VM_SOCKETS_GET_LOCAL_CID:
-        return ask_cid(argument);
+        return tell_cid(argument);
     case FIONREAD:
         return tell_readable(handle, fd, argument);
     case FIONBIO:
-        handle->nonblocking = *(int *)argument != 0;
+        handle->nonblocking = says_nonblocking(argument);
         break;
     }
     return real()->ioctl(fd, request, argument) < 0 ? -errno : 0;

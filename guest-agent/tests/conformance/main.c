@@ -28,6 +28,7 @@ int main(int argc, char **argv)
     stage_run(epoll_other_cases);
     run_epoll("quiet_", make_quiet);
     run_epoll("busy_", make_busy);
+    stage_run(thread_cases);
     stage_run(option_cases);
     stage_run(descriptor_cases);
     stage_run(packet_cases);

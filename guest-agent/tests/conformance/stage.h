@@ -26,7 +26,7 @@ struct test_case {
 
 extern const struct test_case socket_cases[], connect_cases[], byte_cases[], wait_cases[],
     option_cases[], descriptor_cases[], packet_cases[], epoll_cases[], epoll_list_cases[],
-    epoll_other_cases[];
+    epoll_other_cases[], thread_cases[];
 
 /* Where the servers are: the CID to call, and for domsock the folder of their domain's agent. */
 void stage_init(uint32_t cid, const char *server_run_dir);
