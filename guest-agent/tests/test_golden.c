@@ -315,10 +315,8 @@ static void frames(void)
 }
 
 static const struct check_test tests[] = {
-    {"region header", region_header},
-    {"ring control block", ring_control},
-    {"messages", messages},
-    {"sealing", sealing},
+    {"region header", region_header}, {"ring control block", ring_control},
+    {"messages", messages},           {"sealing", sealing},
     {"frames of the relay", frames},
 };
 

@@ -61,7 +61,7 @@ def test_a_region_that_vanishes_under_load(on_shm: Pair) -> None:
     flows = both_ways(open_streams(on_shm, 8))
     wait_until(lambda: all(flow.checked > 1 << 20 for flow in flows), "all flows move")
     region = map_region(on_shm.region[0])
-    # What an unplugged device reads. It goes all at once, this does not: memcpy may begin at the end.
+    # What an unplugged device reads. That is all at once; memcpy may begin at the end.
     region[:4096] = bytes(4096)
     region[4096:] = bytes(len(region) - 4096)
     wait_until(lambda: on_shm.g1.link()["path"] == "tcp", "the link goes on by tcp")

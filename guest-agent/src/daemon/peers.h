@@ -27,7 +27,7 @@ struct peer {
     char address[64]; /* empty: it has none in a network of ours */
     uint16_t port;
     struct keys keys;
-    bool relayed; /* its last connection goes, or went, through the hosts */
+    bool relayed;          /* its last connection goes, or went, through the hosts */
     struct remote_user as; /* who acts here for it */
     struct link *link;
     struct session *session; /* carries the link, or is on the way to it */
