@@ -1,0 +1,61 @@
+"""Calls the daemon over one connection until SIGTERM, and checks every answer.
+
+python3 client.py /run/domsock/g2/manager
+"""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import socket
+import sys
+import xmlrpc.client
+
+IMAGE = bytes(range(256)) * 64
+
+
+class Connection(http.client.HTTPConnection):
+    """HTTP over a UNIX socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost")
+        self.path = path
+
+    def connect(self) -> None:
+        """Instead of to a port."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.path)
+
+
+class Transport(xmlrpc.client.Transport):
+    """One connection, kept from call to call."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(use_builtin_types=True)
+        self.path = path
+        self.connections = 0
+
+    def make_connection(self, host: object) -> http.client.HTTPConnection:
+        """The one there is."""
+        if self._connection[1] is None:
+            self.connections += 1
+            self._connection = host, Connection(self.path)
+        return self._connection[1]
+
+
+def main(path: str) -> None:
+    """Call until told to stop; then say how many calls there were."""
+    stopped: list[int] = []
+    signal.signal(signal.SIGTERM, lambda *_: stopped.append(1))
+    transport = Transport(path)
+    calls = 0
+    with xmlrpc.client.ServerProxy("http://localhost", transport) as manager:
+        while not stopped:
+            assert manager.create(calls, IMAGE) == f"domain {calls}, {len(IMAGE)} bytes"
+            calls += 1
+        assert manager.count() == calls, "a call was lost, or done twice"
+    print(f"{calls} calls over {transport.connections} connection", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
