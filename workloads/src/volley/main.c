@@ -1,6 +1,6 @@
 /* volley: how fast a stream socket is, by the plain socket API.
  *
- *   volley serve ADDRESS                          serves one connection
+ *   volley serve ADDRESS [epoll]                  serves one connection, waiting as it is told
  *   volley echo ADDRESS BYTES SECONDS             round trips of so many bytes
  *   volley bulk ADDRESS BYTES SECONDS             one way, by calls of so many bytes
  *
@@ -8,11 +8,13 @@
  * server has told how much came.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -49,11 +51,44 @@ static void fail(const char *what)
     exit(1);
 }
 
+/* ---- waiting ---- */
+
+static int epoll = -1; /* else a call waits itself */
+
+static void wait_by_epoll(int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+
+    epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 ||
+        fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
+        fail("epoll");
+}
+
+/* Whether to try again: after a call that would have had to wait, once these events are there. */
+static int waited(int fd, uint32_t events)
+{
+    struct epoll_event event = {.events = events};
+
+    if (epoll < 0 || errno != EAGAIN)
+        return 0;
+    if (events != EPOLLIN && epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event) < 0)
+        fail("epoll_ctl");
+    if (epoll_wait(epoll, &event, 1, -1) != 1)
+        fail("epoll_wait");
+    event.events = EPOLLIN;
+    if (events != EPOLLIN && epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event) < 0)
+        fail("epoll_ctl");
+    return 1;
+}
+
 static void send_all(int fd, const void *bytes, size_t length)
 {
     for (const char *at = bytes; length;) {
         ssize_t put = send(fd, at, length, MSG_NOSIGNAL);
 
+        if (put < 0 && waited(fd, EPOLLOUT))
+            continue;
         if (put <= 0)
             fail("send");
         at += put;
@@ -67,6 +102,8 @@ static int receive_all(int fd, void *bytes, size_t length)
     for (char *at = bytes; length;) {
         ssize_t got = recv(fd, at, length, 0);
 
+        if (got < 0 && waited(fd, EPOLLIN))
+            continue;
         if (got < 0)
             fail("recv");
         if (!got)
@@ -82,8 +119,8 @@ static void serve_bulk(int fd, char *bytes, size_t length)
     uint64_t total = 0;
     ssize_t got;
 
-    while ((got = recv(fd, bytes, length, 0)) > 0)
-        total += (uint64_t)got;
+    while ((got = recv(fd, bytes, length, 0)) > 0 || (got < 0 && waited(fd, EPOLLIN)))
+        total += got > 0 ? (uint64_t)got : 0;
     if (got < 0)
         fail("recv");
     send_all(fd, &total, sizeof(total));
@@ -199,11 +236,13 @@ static int run(int argc, char **argv)
         return 2;
     if (strcmp(argv[1], "echo") == 0 || strcmp(argv[1], "bulk") == 0)
         return measure(argc, argv, &address);
-    if (strcmp(argv[1], "serve") != 0 || argc != 3)
+    if (strcmp(argv[1], "serve") != 0 || argc > 4 || (argc == 4 && strcmp(argv[3], "epoll") != 0))
         return 2;
     fd = address_accept_one(&address);
     if (fd < 0)
         fail("listen");
+    if (argc == 4)
+        wait_by_epoll(fd);
     serve(fd);
     close(fd);
     return 0;
@@ -214,7 +253,7 @@ int main(int argc, char **argv)
     int code = run(argc, argv);
 
     if (code == 2)
-        fputs("usage: volley serve ADDRESS | echo|bulk ADDRESS BYTES SECONDS\n"
+        fputs("usage: volley serve ADDRESS [epoll] | echo|bulk ADDRESS BYTES SECONDS\n"
               "  ADDRESS  vsock:CID:PORT, tcp:ADDRESS:PORT or unix:PATH\n",
               stderr);
     return code;
