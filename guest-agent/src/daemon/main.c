@@ -91,10 +91,10 @@ static int start(struct agent *agent)
     return error ? error : ctl_start(agent);
 }
 
-/* Sanitizers look around in the process in their own ways. */
+/* UNCONFINED: sanitizers and valgrind do in the process what the agent may not. */
 static void give_up_privileges(void)
 {
-#ifndef __SANITIZE_ADDRESS__
+#ifndef UNCONFINED
     int error = confine();
 
     if (error)
