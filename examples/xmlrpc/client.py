@@ -12,6 +12,7 @@ import sys
 import xmlrpc.client
 
 IMAGE = bytes(range(256)) * 64
+EVERY = 20  # calls it says how far it is
 
 
 class Connection(http.client.HTTPConnection):
@@ -53,6 +54,8 @@ def main(path: str) -> None:
         while not stopped:
             assert manager.create(calls, IMAGE) == f"domain {calls}, {len(IMAGE)} bytes"
             calls += 1
+            if calls % EVERY == 0:
+                print(f"{calls} calls", flush=True)
         assert manager.count() == calls, "a call was lost, or done twice"
     print(f"{calls} calls over {transport.connections} connection", flush=True)
 
