@@ -25,6 +25,8 @@ EVENTS = (
     "accelerator.end",
     "boot.begin",
     "boot.end",
+    "routes.begin",
+    "routes.end",
     "link.begin",
     "link.end",
     "share.begin",
