@@ -294,7 +294,7 @@ static uint64_t hexadecimal(const json_t *fields, const char *name)
 static void frames(void)
 {
     json_t *file = load(GOLDEN_FOLDER "/relay.json"), *vector;
-    struct relay_seal seal = {0};
+    struct relay_sums sums = {0};
     size_t index;
 
     json_array_foreach(json_object_get(file, "frames"), index, vector)
@@ -303,7 +303,7 @@ static void frames(void)
         struct relay_frame frame;
 
         take_hex(vector);
-        CHECK(relay_frame_parse(&seal, bytes, length, &frame) == (int)length);
+        CHECK(relay_frame_parse(&sums, bytes, length, &frame) == (int)length);
         CHECK(frame.kind == number(fields, "kind") && frame.amount == number(fields, "amount"));
         CHECK(frame.length == number(fields, "length"));
         CHECK(frame.source == number(fields, "source"));

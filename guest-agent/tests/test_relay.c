@@ -21,38 +21,38 @@ static uint32_t pick(uint32_t below)
 
 /* ---- frames ---- */
 
-static size_t make_frame(uint8_t *bytes, const struct relay_seal *seal, uint32_t length)
+static size_t make_frame(uint8_t *bytes, const struct relay_sums *sums, uint32_t length)
 {
     struct relay_frame frame = {.kind = RELAY_DATA, .length = length, .source = 3, .target = 4};
 
     memset(bytes + sizeof(frame), 'x', length);
-    relay_frame_seal(seal, &frame, bytes + sizeof(frame));
+    relay_frame_sum(sums, &frame, bytes + sizeof(frame));
     memcpy(bytes, &frame, sizeof(frame));
     return sizeof(frame) + length;
 }
 
 static void a_frame_is_whole_or_refused(void)
 {
-    struct relay_seal seal = {0};
+    struct relay_sums sums = {0};
     struct relay_frame frame;
     uint8_t bytes[sizeof(frame) + 100];
-    size_t length = make_frame(bytes, &seal, 100);
+    size_t length = make_frame(bytes, &sums, 100);
 
     for (size_t cut = 0; cut < length; cut++)
-        CHECK(relay_frame_parse(&seal, bytes, cut, &frame) == 0);
-    CHECK(relay_frame_parse(&seal, bytes, length, &frame) == (int)length);
+        CHECK(relay_frame_parse(&sums, bytes, cut, &frame) == 0);
+    CHECK(relay_frame_parse(&sums, bytes, length, &frame) == (int)length);
     CHECK(frame.source == 3 && frame.length == 100);
     for (size_t at = 0; at < length; at++) {
         bytes[at] ^= 1;
-        CHECK(relay_frame_parse(&seal, bytes, length, &frame) == -EBADMSG);
+        CHECK(relay_frame_parse(&sums, bytes, length, &frame) == -EBADMSG);
         bytes[at] ^= 1;
     }
 }
 
-static void a_sealed_frame_comes_once_and_in_order(void)
+static void a_frame_between_hosts_comes_once_and_in_order(void)
 {
-    struct relay_seal ours = {.key = "0123456789abcde"}, other = {.key = "0123456789abcdf"};
-    struct relay_seal next = {.key = "0123456789abcde", .count = 1};
+    struct relay_sums ours = {.key = "0123456789abcde"}, other = {.key = "0123456789abcdf"};
+    struct relay_sums next = {.key = "0123456789abcde", .count = 1};
     struct relay_frame frame;
     uint8_t bytes[sizeof(frame) + 10];
     size_t length = make_frame(bytes, &ours, 10);
@@ -181,7 +181,7 @@ static void what_was_meant_for_another_opening_is_dropped(void)
     make_lines(ears);
     for (uint64_t off = 0; off < 2; off++) {
         frame.opening = ears[1].line.own + off;
-        relay_frame_seal(&ears[1].line.seal_in, &frame, NULL);
+        relay_frame_sum(&ears[1].line.sums_in, &frame, NULL);
         memcpy(bytes, &frame, sizeof(frame));
         feed(&ears[1].line, bytes, sizeof(bytes));
         CHECK(ears[1].frames == 1);
@@ -212,10 +212,10 @@ static void a_strict_line_ends_with_the_first_wrong_byte(void)
 {
     struct ear ear = {0};
     uint8_t bytes[sizeof(struct relay_frame)];
-    struct relay_seal seal = {0};
+    struct relay_sums sums = {0};
 
     relay_line_init(&ear.line, true, &ear_ops);
-    make_frame(bytes, &seal, 0);
+    make_frame(bytes, &sums, 0);
     feed(&ear.line, bytes, sizeof(bytes));
     CHECK(ear.frames == 1 && !ear.line.broken);
     feed(&ear.line, bytes, sizeof(bytes)); /* once more: it is not the next one */
@@ -239,7 +239,7 @@ static void bytes_that_are_almost_frames(uint64_t seed)
                                     .opening = pick(2) ? ears[1].line.own : 0};
 
         memset(bytes, 0, sizeof(bytes));
-        relay_frame_seal(&ears[1].line.seal_in, &frame, bytes + sizeof(frame));
+        relay_frame_sum(&ears[1].line.sums_in, &frame, bytes + sizeof(frame));
         memcpy(bytes, &frame, sizeof(frame));
         bytes[pick(sizeof(bytes))] ^= (uint8_t)(1u << pick(8));
         feed(&ears[1].line, bytes, 1 + pick(sizeof(bytes) - 1));
@@ -261,7 +261,8 @@ static void whatever_comes_the_ends_find_together(void)
 
 static const struct check_test tests[] = {
     {"a frame is whole or refused", a_frame_is_whole_or_refused},
-    {"a sealed frame comes once and in order", a_sealed_frame_comes_once_and_in_order},
+    {"a frame between hosts comes once and in order",
+     a_frame_between_hosts_comes_once_and_in_order},
     {"a port opened again with half a frame", a_port_opened_again_with_half_a_frame},
     {"what was meant for another opening is dropped",
      what_was_meant_for_another_opening_is_dropped},

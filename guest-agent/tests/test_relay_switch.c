@@ -1,5 +1,6 @@
 /* The relay's channels: a host that holds them to their credit, and ends that say anything.
  * `test_relay_switch SEED [COUNT]` runs more of the last. */
+#include <errno.h>
 #include <sodium.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@ static uint32_t pick(uint32_t below)
 struct sink {
     struct relay_way way;
     unsigned frames, closes;
+    bool full;        /* for what costs no credit */
     uint64_t waiting; /* bytes of DATA */
 };
 
@@ -39,6 +41,8 @@ static int sink_send(struct relay_way *way, const struct relay_frame *frame, con
     struct sink *sink = container_of(way, struct sink, way);
 
     (void)payload;
+    if (sink->full && (frame->kind == RELAY_OPEN || frame->kind == RELAY_PROBE))
+        return -ENOBUFS;
     sink->frames++;
     sink->closes += frame->kind == RELAY_CLOSE;
     sink->waiting += frame->length;
@@ -151,6 +155,22 @@ static void one_domain_does_not_take_all_channels(void)
     relay_switch_deinit(&host);
 }
 
+static void who_floods_another_harms_nobody(void)
+{
+    start_host();
+    pass(5, RELAY_OPEN, 4, 1, 0);
+    sinks[1].full = true;
+    for (uint64_t i = 0; i < 1000; i++)
+        pass(3, RELAY_OPEN, 4, i, 0);
+    CHECK(sinks[0].closes == 1000 && !sinks[1].closes && host.count == 1);
+    pass(5, RELAY_PROBE, 4, 1, 0); /* is lost */
+    pass(5, RELAY_DATA, 4, 1, 100);
+    CHECK(sinks[1].waiting == 100 && host.count == 1);
+    pass(5, RELAY_DATA, 4, 1, 0); /* costs no credit, so there could be any number */
+    CHECK(sinks[1].closes == 1 && sinks[2].closes == 1 && host.count == 0);
+    relay_switch_deinit(&host);
+}
+
 /* ---- anything ---- */
 
 static struct loop loop;
@@ -226,6 +246,7 @@ static const struct check_test tests[] = {
     {"nobody is there", nobody_is_there},
     {"a domain that moved away ends its channels", a_domain_that_moved_away_ends_its_channels},
     {"one domain does not take all channels", one_domain_does_not_take_all_channels},
+    {"who floods another harms nobody", who_floods_another_harms_nobody},
     {"whatever is said, nothing is left", whatever_is_said_nothing_is_left},
 };
 

@@ -22,7 +22,7 @@ from harness.traffic.burden import Burden
 from harness.traffic.lines import lines
 from harness.traffic.watch import clock_offset_ns
 
-SETTLE_SECONDS = 5.0
+SETTLE_SECONDS = 15.0  # agents that went round a slow network come back to it after five
 CLOCK_TRIES = 2
 SHORT_INTERVAL_MS, LONG_INTERVAL_MS = 100, 250
 

@@ -86,5 +86,7 @@ def _note_path(stretch: Stretch, paths: set[str]) -> None:
             stretch.path = "shm"
         case "tcp":
             stretch.path = "tcp"
+        case "relay":
+            stretch.path = "relay"
         case other:
             raise TestbedError(f"an agent knows a path {other!r}, the harness does not")

@@ -21,6 +21,7 @@ from harness.hosts.base import Host
 from harness.model import naming
 
 WITHIN = 10.0
+ROUTES_FILE = "/run/domsock/routes.json"  # where a host's agent keeps what it was told
 
 
 class Routed(Protocol):

@@ -104,8 +104,9 @@ class OwnKernels:
         """What to do when a guest with a kernel of its own does not come up."""
         if guest.initrd:
             return (
-                f"{guest.initrd} must start domsockd with --ctl /dev/virtio-ports/domsock.ctl, and "
-                "qemu-ga on /dev/virtio-ports/org.qemu.guest_agent.0"
+                f"{guest.initrd} must start domsockd with --ctl /dev/virtio-ports/domsock.ctl "
+                "--data /dev/virtio-ports/domsock.data, and qemu-ga on "
+                "/dev/virtio-ports/org.qemu.guest_agent.0"
             )
         if guest.modules or guest.disk_image or image.kernel_release == base.kernel_release:
             return ""

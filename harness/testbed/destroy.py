@@ -7,13 +7,12 @@ same command or by gc from any machine.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from functools import partial
 
 from harness.errors import TestbedError
 from harness.events import EventLog
 from harness.grants.region import Region
-from harness.grants.routes import set_routes
+from harness.grants.routes import ROUTES_FILE, set_routes
 from harness.guests import definition, disks
 from harness.guests.place import Place
 from harness.hosts import network
@@ -69,9 +68,11 @@ def _remove_regions(claim: Claim, host: Host) -> None:
 
 
 def _remove_routes(claim: Claim, host: Host) -> None:
-    """An agent that does not run passes nothing on; and a host may have none yet."""
-    with suppress(TestbedError):
+    """An agent that does not run passes nothing on, but would when it comes back."""
+    try:
         set_routes(host, claim.testbed_id, [])
+    except TestbedError:
+        host.run(["rm", "-f", "--", ROUTES_FILE])
 
 
 def _remove_files(claim: Claim, host: Host) -> None:

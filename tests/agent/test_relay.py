@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -205,6 +206,21 @@ def test_a_network_that_is_down_is_gone_round_and_come_back_to(unrouted: Hosts) 
     unrouted.await_up("tcp")
     await_motion(flows, 100_000)
     finish(flows)
+    network.stop()
+
+
+@pytest.mark.long
+def test_a_network_that_answers_in_vain_is_tried_again(unrouted: Hosts) -> None:
+    unrouted.route()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(30)
+        network = Proxy(silent.getsockname()[1])
+        unrouted.add_links(g2_port=network.port)
+        silent.accept()
+        unrouted.await_up("relay")
+        silent.accept()  # tried while the relay is there
+        network.redirect(unrouted.g1.port)
+        unrouted.await_up("tcp")
     network.stop()
 
 

@@ -83,12 +83,12 @@ def cases(leg: int) -> list[tuple[str, signal.Signals]]:
     """Every event with both signals for both users when asked for.
 
     Else each distinct event once, the four combinations in turn: `leg` 0 is root's half. Without
-    TESTBED_LONG it is every fifth event: the rest is `make soak`'s.
+    TESTBED_LONG it is every sixth event: the rest is `make soak`'s.
     """
     both = (signal.SIGINT, signal.SIGKILL)
     if EVERY:
         return [(event, number) for event in EVENTS for number in both]
-    chosen = DISTINCT if LONG else DISTINCT[::5]
+    chosen = DISTINCT if LONG else DISTINCT[::6]
     dealt = [(event, both[index // 2 % 2], index % 2) for index, event in enumerate(chosen)]
     return [(event, number) for event, number, whose in dealt if whose == leg]
 

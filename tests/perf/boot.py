@@ -22,7 +22,7 @@ from harness.virt.accelerator import Name, machine_arguments
 MEMORY_MIB = 128
 READY_WITHIN = 120.0
 READY = r"^testbed: ready {name} [0-9.]+"
-CHANNELS = ("domsock.ctl", "org.qemu.guest_agent.0")
+CHANNELS = ("domsock.ctl", "domsock.data", "org.qemu.guest_agent.0")
 
 
 class BareGuest:

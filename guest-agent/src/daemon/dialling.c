@@ -73,6 +73,8 @@ static void dialled(struct loop_source *source, uint32_t events)
         dialling_fall_back(peer);
     } else if (!peers_connect(peer, fd, false)) {
         dialling_later(peer);
+    } else if (peer->relayed && peer->link->carrier) { /* should this one not prove itself */
+        loop_arm(&peer->agent->loop, &peer->dial, PROBE_US);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -343,8 +344,10 @@ int peers_add(struct agent *agent, const char *name, uint32_t id, const char *ad
     new_key = keys_tell(&peer->keys, key);
     snprintf(peer->address, sizeof(peer->address), "%s", address);
     peer->port = port;
-    if (moved || (new_key && !peer->link->carrier))
+    if (moved)
         begin_dialling(peer);
+    else if (new_key && !peer->session && peer->dialling.fd < 0)
+        dialling_start(peer);
     return 0;
 }
 
@@ -361,6 +364,7 @@ void peers_remove(struct peer *peer)
     while (*at != peer)
         at = &(*at)->next;
     *at = peer->next;
+    sodium_memzero(&peer->keys, sizeof(peer->keys));
     free(peer);
 }
 

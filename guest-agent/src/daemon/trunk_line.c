@@ -91,13 +91,13 @@ static void derive(const struct trunk_line *line, const char *purpose, bool mine
     crypto_auth_hmacsha512256_final(&state, mac);
 }
 
-static void seal(const struct trunk_line *line, struct relay_seal *seal, bool mine_first)
+static void key_sums(const struct trunk_line *line, struct relay_sums *sums, bool mine_first)
 {
     uint8_t mac[RELAY_MAC_SIZE];
 
     derive(line, TRUNK_KEY, mine_first, mac);
-    *seal = (struct relay_seal){0};
-    memcpy(seal->key, mac, sizeof(seal->key));
+    *sums = (struct relay_sums){0};
+    memcpy(sums->key, mac, sizeof(sums->key));
 }
 
 static void say(struct trunk_line *line, enum relay_kind kind, const void *payload, size_t length)
@@ -139,7 +139,7 @@ static void on_trunk(struct trunk_line *line, const uint8_t *payload)
         say_trunk(line, line->trunk->host);
     derive(line, TRUNK_PROOF, true, mac);
     say(line, RELAY_PROOF, mac, sizeof(mac));
-    seal(line, &line->pipe.line.seal_out, true);
+    key_sums(line, &line->pipe.line.sums_out, true);
 }
 
 static void on_proof(struct trunk_line *line, const uint8_t *payload)
@@ -153,7 +153,7 @@ static void on_proof(struct trunk_line *line, const uint8_t *payload)
         refuse(line, "it does not know the testbed's key");
         return;
     }
-    seal(line, &line->pipe.line.seal_in, false);
+    key_sums(line, &line->pipe.line.sums_in, false);
     loop_disarm(&agent->loop, &line->patience);
     *stranger(agent->relay, line) = NULL;
     line->proven = true;

@@ -1,5 +1,6 @@
 #include "daemon/trunks.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,6 +163,7 @@ void trunks_sweep(struct agent *agent)
         }
         hang_up(trunk);
         *at = trunk->next;
+        sodium_memzero(trunk->key, sizeof(trunk->key));
         free(trunk);
     }
 }

@@ -7,32 +7,32 @@
 _Static_assert(crypto_shorthash_KEYBYTES == RELAY_SUM_KEY_SIZE, "SipHash's key");
 _Static_assert(crypto_shorthash_BYTES == sizeof(uint64_t), "SipHash's sum");
 
-static uint64_t sum(const struct relay_seal *seal, const void *bytes, size_t length)
+static uint64_t sum(const struct relay_sums *sums, const void *bytes, size_t length)
 {
     uint8_t key[RELAY_SUM_KEY_SIZE];
     uint64_t result;
 
-    memcpy(key, seal->key, sizeof(key));
-    for (size_t i = 0; i < sizeof(seal->count); i++)
-        key[i] ^= (uint8_t)(seal->count >> (8 * i)); /* every frame's key is another */
+    memcpy(key, sums->key, sizeof(key));
+    for (size_t i = 0; i < sizeof(sums->count); i++)
+        key[i] ^= (uint8_t)(sums->count >> (8 * i)); /* every frame's key is another */
     crypto_shorthash((uint8_t *)&result, bytes, length, key);
     return result;
 }
 
-static uint64_t head_sum(const struct relay_seal *seal, const struct relay_frame *frame)
+static uint64_t head_sum(const struct relay_sums *sums, const struct relay_frame *frame)
 {
-    return sum(seal, frame, offsetof(struct relay_frame, head_sum));
+    return sum(sums, frame, offsetof(struct relay_frame, head_sum));
 }
 
-void relay_frame_seal(const struct relay_seal *seal, struct relay_frame *frame,
-                      const uint8_t *payload)
+void relay_frame_sum(const struct relay_sums *sums, struct relay_frame *frame,
+                     const uint8_t *payload)
 {
     frame->magic = RELAY_MAGIC;
-    frame->body_sum = frame->length ? sum(seal, payload, frame->length) : 0;
-    frame->head_sum = head_sum(seal, frame);
+    frame->body_sum = frame->length ? sum(sums, payload, frame->length) : 0;
+    frame->head_sum = head_sum(sums, frame);
 }
 
-int relay_frame_parse(const struct relay_seal *seal, const uint8_t *bytes, size_t length,
+int relay_frame_parse(const struct relay_sums *sums, const uint8_t *bytes, size_t length,
                       struct relay_frame *frame)
 {
     const uint8_t *payload = bytes + sizeof(*frame);
@@ -41,11 +41,11 @@ int relay_frame_parse(const struct relay_seal *seal, const uint8_t *bytes, size_
         return 0;
     memcpy(frame, bytes, sizeof(*frame));
     if (frame->magic != RELAY_MAGIC || frame->length > RELAY_PAYLOAD_MAX ||
-        frame->head_sum != head_sum(seal, frame))
+        frame->head_sum != head_sum(sums, frame))
         return -EBADMSG;
     if (length - sizeof(*frame) < frame->length)
         return 0;
-    if (frame->body_sum != (frame->length ? sum(seal, payload, frame->length) : 0))
+    if (frame->body_sum != (frame->length ? sum(sums, payload, frame->length) : 0))
         return -EBADMSG;
     return (int)(sizeof(*frame) + frame->length);
 }

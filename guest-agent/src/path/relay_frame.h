@@ -1,4 +1,4 @@
-/* Finding the relay's frames in a byte stream, and sealing them. Pure. */
+/* Finding the relay's frames in a byte stream, and their sums. Pure. */
 #pragma once
 
 #include "abi/relay.h"
@@ -6,17 +6,17 @@
 /* Of one direction of one line. The sums of a trunk have a key that only its two ends know, and
  * cover how many frames went before: whoever is in between can alter, drop and repeat nothing
  * unseen. Those of a port find what is torn; its keys and counts are zero. */
-struct relay_seal {
+struct relay_sums {
     uint8_t key[RELAY_SUM_KEY_SIZE];
     uint64_t count;
 };
 
 /* Fills in magic and sums. */
-void relay_frame_seal(const struct relay_seal *seal, struct relay_frame *frame,
-                      const uint8_t *payload);
+void relay_frame_sum(const struct relay_sums *sums, struct relay_frame *frame,
+                     const uint8_t *payload);
 /* Looks for a frame at `bytes`. 0: incomplete; -EBADMSG: none begins here; else its whole length,
  * with the header copied out. */
-int relay_frame_parse(const struct relay_seal *seal, const uint8_t *bytes, size_t length,
+int relay_frame_parse(const struct relay_sums *sums, const uint8_t *bytes, size_t length,
                       struct relay_frame *frame);
 /* How many bytes to skip until a frame may begin. */
 size_t relay_frame_seek(const uint8_t *bytes, size_t length);

@@ -10,6 +10,7 @@
 /* All channels of a domain may have a window on the way. */
 #define LINE_OUT_MAX (2u * RELAY_CHANNELS_MAX * RELAY_WINDOW)
 #define LINE_OUT_CLOSES (256u << 10) /* kept free for what must arrive */
+#define LINE_OUT_FREE (1u << 20)     /* for what costs its sender no credit */
 
 /* Of these there are only as many as there are channels, or bytes that were let through. */
 static bool must_arrive(const struct relay_frame *frame)
@@ -17,8 +18,17 @@ static bool must_arrive(const struct relay_frame *frame)
     return frame->kind == RELAY_CLOSE || frame->kind == RELAY_CREDIT || frame->kind == RELAY_HELLO;
 }
 
+/* Nobody fills a line with frames that anybody may send: no room is left of it for them long before
+ * there is none for bytes. */
+static bool is_free(const struct relay_frame *frame)
+{
+    return frame->kind == RELAY_OPEN || frame->kind == RELAY_PROBE;
+}
+
 static size_t out_limit(const struct relay_frame *frame)
 {
+    if (is_free(frame))
+        return LINE_OUT_FREE;
     return must_arrive(frame) ? LINE_OUT_MAX : LINE_OUT_MAX - LINE_OUT_CLOSES;
 }
 
@@ -31,8 +41,8 @@ static int put(struct relay_line *line, struct relay_frame frame, const uint8_t 
 
     if (!room)
         return -ENOBUFS;
-    relay_frame_seal(&line->seal_out, &frame, payload);
-    line->seal_out.count += line->strict;
+    relay_frame_sum(&line->sums_out, &frame, payload);
+    line->sums_out.count += line->strict;
     memcpy(room, &frame, sizeof(frame));
     if (frame.length)
         memcpy(room + sizeof(frame), payload, frame.length);
@@ -131,7 +141,7 @@ static void on_hello(struct relay_line *line, const struct relay_frame *hello)
 
 static void take(struct relay_line *line, const struct relay_frame *frame, const uint8_t *payload)
 {
-    line->seal_in.count += line->strict;
+    line->sums_in.count += line->strict;
     if (!line->strict && frame->kind == RELAY_HELLO)
         on_hello(line, frame);
     else if (line->strict || (line->up && frame->opening == line->own))
@@ -161,7 +171,7 @@ void relay_line_received(struct relay_line *line, size_t length)
     while (!line->broken && queue_length(&line->in)) {
         const uint8_t *bytes = queue_head(&line->in);
         struct relay_frame frame;
-        int whole = relay_frame_parse(&line->seal_in, bytes, queue_length(&line->in), &frame);
+        int whole = relay_frame_parse(&line->sums_in, bytes, queue_length(&line->in), &frame);
 
         if (!whole)
             return;

@@ -34,8 +34,8 @@ struct relay_line {
     void (*wake)(struct relay_line *line); /* there is something to write; may be NULL */
     struct queue in;
     struct queue out;
-    struct relay_seal seal_in;
-    struct relay_seal seal_out;
+    struct relay_sums sums_in;
+    struct relay_sums sums_out;
     uint64_t own; /* nonces of the openings */
     uint64_t theirs;
     bool strict;

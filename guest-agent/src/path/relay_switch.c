@@ -113,7 +113,7 @@ static bool account(struct relay_circuit *circuit, int end, const struct relay_f
 
     switch (frame->kind) {
     case RELAY_DATA:
-        if (frame->length > sender->credit)
+        if (!frame->length || frame->length > sender->credit)
             return false;
         sender->credit -= frame->length;
         return true;
@@ -136,10 +136,11 @@ static void pass_opened(struct relay_switch *relay, struct relay_way *from,
     struct relay_circuit *circuit = open_circuit(relay, from, frame);
     struct relay_way *to = circuit ? circuit->ends[1].way : NULL;
 
-    if (!circuit)
-        refuse(from, frame->target, frame->source, frame->channel);
-    else if (frame->length || to->send(to, frame, NULL) < 0)
-        end_circuit(relay, &relay->circuits);
+    if (circuit && !frame->length && to->send(to, frame, NULL) == 0)
+        return;
+    if (circuit) /* the other end has not heard of it */
+        drop(relay, &relay->circuits);
+    refuse(from, frame->target, frame->source, frame->channel);
 }
 
 static void pass_on(struct relay_switch *relay, struct relay_circuit **at, int end,
@@ -152,8 +153,8 @@ static void pass_on(struct relay_switch *relay, struct relay_circuit **at, int e
     } else if (frame->kind == RELAY_CLOSE) {
         drop(relay, at);
         to->send(to, frame, NULL);
-    } else if (to->send(to, frame, payload) < 0) {
-        end_circuit(relay, at);
+    } else if (to->send(to, frame, payload) < 0 && frame->kind != RELAY_PROBE) {
+        end_circuit(relay, at); /* a probe that is lost is asked again */
     }
 }
 

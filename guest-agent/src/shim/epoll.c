@@ -151,10 +151,9 @@ static int wait_followed(struct epoll_set *set, const struct wait *wait)
 /* What comes from the kernel still leads to watches of ours, where an event was not restored. */
 static int wait_forsaken(struct epoll_set *set, int epoll, const struct wait *wait)
 {
-    int timeout_ms = left_ms(wait->until_us);
-
     for (;;) {
-        int found = real()->epoll_pwait(epoll, wait->events, wait->max, timeout_ms, wait->mask);
+        int found = real()->epoll_pwait(epoll, wait->events, wait->max, left_ms(wait->until_us),
+                                        wait->mask);
         int told = found > 0 ? epoll_translate(set, wait->events, found) : found;
 
         if (told || !found)
