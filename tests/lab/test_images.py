@@ -17,7 +17,7 @@ from harness.images.micro import build_micro
 from harness.virt import emulator
 from tests.perf.boot import CHANNELS, BareGuest, bare_arguments
 
-CTL, GUEST_AGENT = CHANNELS
+CTL, _, GUEST_AGENT = CHANNELS
 PROMPT = r"g1:/# "
 
 
