@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "pick.h"
+
 #define STREAMS 12
 
 /* One program at one end of a stream. */
@@ -21,15 +23,8 @@ struct program {
 };
 
 static struct program programs[STREAMS][2]; /* [][0] opened the stream */
-static uint64_t random_state;
-static bool excused[STREAMS]; /* an agent that carried the stream died */
+static bool excused[STREAMS];               /* an agent that carried the stream died */
 static uint32_t seed;
-
-static uint32_t pick(uint32_t below)
-{
-    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(random_state >> 33) % below;
-}
 
 static uint8_t byte_at(int stream, int direction, uint64_t offset)
 {

@@ -13,27 +13,13 @@
 #include "base/region_header.h"
 #include "check.h"
 #include "link/link.h"
+#include "pick.h"
 
 #define SEEDS 60u
 #define MESSAGES 600
 #define REGION_SIZE (1u << 20)
 #define PAYLOAD_USUAL 96u
 #define FILES_MAX 256 /* more would be a leak, too */
-
-static uint64_t state;
-
-static uint32_t draw_by_seed(void)
-{
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(state >> 33);
-}
-
-static uint32_t (*draw)(void) = draw_by_seed; /* fuzz/wire.c has another one */
-
-static uint32_t pick(uint32_t below)
-{
-    return draw() % below;
-}
 
 /* ---- what the link talks to ---- */
 
@@ -379,7 +365,7 @@ int main(int argc, char **argv)
     for (uint32_t i = 0; i < count; i++) {
         if (argc > 1)
             fprintf(stderr, "seed %u\n", first + i);
-        state = first + i;
+        pick_state = first + i;
         play(MESSAGES);
     }
     if (argc > 1)

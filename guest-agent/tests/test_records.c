@@ -6,19 +6,13 @@
 #include "check.h"
 #include "link/keys.h"
 #include "path/records.h"
+#include "pick.h"
 
 #define SEEDS 200u
 #define MESSAGES 60u
 #define QUEUE_MAX (8u << 20)
 
-static uint64_t state;
 static uint8_t payload[WIRE_PAYLOAD_MAX];
-
-static uint32_t pick(uint32_t below)
-{
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(state >> 33) % below;
-}
 
 struct end {
     struct records records;
@@ -307,7 +301,7 @@ int main(int argc, char **argv)
     uint32_t count = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : argc > 1 ? 1 : SEEDS;
 
     for (uint32_t i = 0; i < count; i++) {
-        state = first + i;
+        pick_state = first + i;
         what_was_spoiled_does_not();
     }
     return check_run(tests, sizeof(tests) / sizeof(tests[0]));

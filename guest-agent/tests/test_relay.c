@@ -7,17 +7,10 @@
 #include "base/loop.h"
 #include "check.h"
 #include "path/relay_line.h"
+#include "pick.h"
 
 #define SEEDS 40u
 #define FRAMES 500
-
-static uint64_t state;
-
-static uint32_t pick(uint32_t below)
-{
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(state >> 33) % below;
-}
 
 /* ---- frames ---- */
 
@@ -230,7 +223,7 @@ static void bytes_that_are_almost_frames(uint64_t seed)
     struct ear ears[2];
     uint8_t bytes[2 * sizeof(struct relay_frame)];
 
-    state = seed;
+    pick_state = seed;
     make_lines(ears);
     for (int i = 0; i < FRAMES; i++) {
         struct relay_frame frame = {.kind = pick(8),

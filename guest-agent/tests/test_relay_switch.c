@@ -9,17 +9,10 @@
 #include "check.h"
 #include "path/relay_end.h"
 #include "path/relay_switch.h"
+#include "pick.h"
 
 #define SEEDS 40u
 #define FRAMES 2000
-
-static uint64_t state;
-
-static uint32_t pick(uint32_t below)
-{
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(state >> 33) % below;
-}
 
 /* ---- a host with three guests ---- */
 
@@ -212,7 +205,7 @@ static void hear_anything(uint64_t seed)
     struct relay_end end;
     struct sink out = {.way.send = sink_send};
 
-    state = seed;
+    pick_state = seed;
     start_host();
     relay_end_init(&end, &loop, 3, &out.way);
     end.called = called;

@@ -254,7 +254,7 @@ static void settle(void)
 static void run(uint32_t this_seed)
 {
     seed = this_seed;
-    random_state = this_seed * 2654435761u + 1;
+    pick_state = this_seed * 2654435761u + 1;
     start_world();
     for (int i = 0; i < STEPS; i++) {
         step(i);

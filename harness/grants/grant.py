@@ -280,9 +280,8 @@ class Grant:
                 link = self._settled(self.low)
                 if link is None or (link.path == "shm") != (to == "shm"):
                     raise
-                answer = HandoverAnswer(
-                    epoch=link.epoch, to=link.path
-                )  # only the answer was lost, or late
+                # only the answer was lost, or late
+                answer = HandoverAnswer(epoch=link.epoch, to=link.path)
                 self._settled(self.high)  # which may have yet to hear of it
             handover = Handover(
                 epoch=answer.epoch,

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +240,18 @@ class Proxy:
                 end.close()
 
 
+def stop_all(agents: Iterable[Agent]) -> None:
+    """End those that run; each has to end well, and none is left."""
+    running = [agent for agent in agents if agent.process.poll() is None]
+    try:
+        for agent in running:
+            status = agent.stop()
+            assert status == 0, f"{agent.name} ended with {status}"
+    finally:
+        for agent in running:
+            agent.process.kill()
+
+
 class Linked:
     """Two agents, g1 (lower id, listens) and g2, and what they may share."""
 
@@ -296,12 +308,7 @@ class Pair(Linked):
 
     def stop(self) -> None:
         """End everything, also what does not want to."""
-        running = [agent for agent in (self.g1, self.g2) if agent.process.poll() is None]
         try:
-            for agent in running:
-                status = agent.stop()
-                assert status == 0, f"{agent.name} ended with {status}"
+            stop_all((self.g1, self.g2))
         finally:
-            for agent in running:
-                agent.process.kill()
             self.proxy.stop()

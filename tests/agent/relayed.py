@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from agents import PATIENCE_S, Agent, Linked, Proxy, wait_until
+from agents import PATIENCE_S, Agent, Linked, Proxy, stop_all, wait_until
 
 KEY = "cd" * 32
 QUEUE = 256 << 10
@@ -210,14 +210,9 @@ class Hosts(Linked):
 
     def stop(self) -> None:
         """End everything, also what does not want to."""
-        running = [agent for agent in self.agents if agent.process.poll() is None]
         try:
-            for agent in running:
-                status = agent.stop()
-                assert status == 0, f"{agent.name} ended with {status}"
+            stop_all(self.agents)
         finally:
-            for agent in running:
-                agent.process.kill()
             for port in self.ports.values():
                 port.stop()
             self.trunk.stop()

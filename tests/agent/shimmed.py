@@ -9,10 +9,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from agents import BUILD, PATIENCE_S, Agent, wait_until
+from agents import BUILD, PATIENCE_S, Agent, Pair, wait_until
 
 FOLDER = Path(__file__).parent
 FLOW = FOLDER / "vsock_flow.py"
+PORT = 6000
 
 # Every program begins so: `end(cid, port)` connects, `listener(port)` listens.
 PRELUDE = """
@@ -89,3 +90,24 @@ def await_direct(agent: Agent, count: int = 1) -> None:
         lambda: sum(stream["direct"] for stream in agent.streams()) >= count,
         f"{count} streams of {agent.name} in direct mode",
     )
+
+
+@contextlib.contextmanager
+def flow(
+    pair: Pair, *how: str, script: Path = FLOW, port: int = PORT
+) -> Iterator[tuple[Program, Program]]:
+    """A stream with both directions at full speed, from g1 to g2; `how` is for the script."""
+    with started(Program(pair.g2, str(script), *how, "listen", str(port))) as server:
+        assert server.line() == "listening"
+        with started(Program(pair.g1, str(script), *how, "connect", "4", str(port))) as client:
+            assert (client.line(), server.line()) == ("connected", "connected")
+            yield client, server
+
+
+def finish(client: Program, server: Program) -> None:
+    """Both stop sending, and have what the other sent."""
+    client.go_on()
+    server.go_on()
+    ours, theirs = client.end().split(), server.end().split()
+    assert (ours[0], theirs[0]) == ("sent", "sent"), (ours, theirs)
+    assert (ours[1], theirs[1]) == (theirs[3], ours[3])

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-from collections.abc import Iterator
 
 import pytest
 from agents import Pair, wait_until
-from shimmed import FLOW, Program, await_direct, program, started
-
-PORT = 6000
+from shimmed import PORT, await_direct, finish, flow, program
 
 
 @pytest.fixture
@@ -20,25 +16,6 @@ def on_shm(pair: Pair) -> Pair:
     pair.attach(pair.region)
     pair.hand_over("shm")
     return pair
-
-
-@contextlib.contextmanager
-def flow(pair: Pair, port: int = PORT) -> Iterator[tuple[Program, Program]]:
-    """A stream with both directions at full speed, from g1 to g2."""
-    with started(Program(pair.g2, str(FLOW), "listen", str(port))) as server:
-        assert server.line() == "listening"
-        with started(Program(pair.g1, str(FLOW), "connect", "4", str(port))) as client:
-            assert (client.line(), server.line()) == ("connected", "connected")
-            yield client, server
-
-
-def finish(client: Program, server: Program) -> None:
-    """Both stop sending, and have what the other sent."""
-    client.go_on()
-    server.go_on()
-    ours, theirs = client.end().split(), server.end().split()
-    assert (ours[0], theirs[0]) == ("sent", "sent"), (ours, theirs)
-    assert (ours[1], theirs[1]) == (theirs[3], ours[3])
 
 
 def test_rings_are_held_by_their_programs(on_shm: Pair) -> None:
@@ -50,7 +27,7 @@ def test_rings_are_held_by_their_programs(on_shm: Pair) -> None:
 
 
 def test_handovers_take_the_rings_back(on_shm: Pair) -> None:
-    with flow(on_shm) as (client, server), flow(on_shm, PORT + 1) as (client2, server2):
+    with flow(on_shm) as (client, server), flow(on_shm, port=PORT + 1) as (client2, server2):
         for by in (on_shm.g1, on_shm.g2, on_shm.g1):
             await_direct(on_shm.g1, 2)
             await_direct(on_shm.g2, 2)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from agents import Pair, wait_until
-from shimmed import Program, await_direct, program, started
+from shimmed import await_direct, finish, flow, program
 
-PORT = 6000
 FLOW = Path(__file__).parent / "epoll_flow.py"
 
 
@@ -21,28 +18,9 @@ def on_shm(pair: Pair) -> Pair:
     return pair
 
 
-@contextlib.contextmanager
-def flow(pair: Pair, way: str, port: int = PORT) -> Iterator[tuple[Program, Program]]:
-    """A stream with both directions at full speed, both ends in an epoll."""
-    with started(Program(pair.g2, str(FLOW), way, "listen", str(port))) as server:
-        assert server.line() == "listening"
-        with started(Program(pair.g1, str(FLOW), way, "connect", "4", str(port))) as client:
-            assert (client.line(), server.line()) == ("connected", "connected")
-            yield client, server
-
-
-def finish(client: Program, server: Program) -> None:
-    """Both stop sending, and have what the other sent."""
-    client.go_on()
-    server.go_on()
-    ours, theirs = client.end().split(), server.end().split()
-    assert (ours[0], theirs[0]) == ("sent", "sent"), (ours, theirs)
-    assert (ours[1], theirs[1]) == (theirs[3], ours[3])
-
-
 @pytest.mark.parametrize("way", ["level", "edge", "once"])
 def test_every_byte_arrives_while_rings_come_and_go(on_shm: Pair, way: str) -> None:
-    with flow(on_shm, way) as (client, server):
+    with flow(on_shm, way, script=FLOW) as (client, server):
         for by in (on_shm.g1, on_shm.g2):
             await_direct(on_shm.g1)
             await_direct(on_shm.g2)

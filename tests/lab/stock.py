@@ -6,10 +6,10 @@ What a program needs comes with it, and lies in a folder of its own in the guest
 
 from __future__ import annotations
 
+import contextlib
 import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness import run
@@ -21,25 +21,21 @@ PREFIX = "/opt/stock"
 LIBRARIES = ("lib", "usr/lib")
 
 
-@dataclass(frozen=True)
-class Stock:
-    """Programs by their paths in `packages`."""
+@contextlib.contextmanager
+def unpacked(packages: Sequence[str], cache: Path) -> Iterator[Path]:
+    """A folder with the files of these packages and of their libraries. `cache` keeps packages."""
+    fetched = Packages(Apt(run.run, cache / "apt"), run.run, cache / "stock-packages", packages)
+    with tempfile.TemporaryDirectory() as folder:
+        fetched.unpack(fetched.fetch(refresh=False), Path(folder))
+        yield Path(folder)
 
-    packages: Sequence[str]
-    programs: Sequence[str]
 
-
-def bundle(stock: Stock, cache: Path, archive: Path) -> None:
-    """Make an archive to unpack at a guest's root. `cache` keeps the packages."""
-    fetched = Packages(
-        Apt(run.run, cache / "apt"), run.run, cache / "stock-packages", stock.packages
-    )
-    with tempfile.TemporaryDirectory() as folder, tarfile.open(archive, "w:gz") as made:
-        root = Path(folder)
-        fetched.unpack(fetched.fetch(refresh=False), root)
-        for program in stock.programs:
+def bundle(root: Path, programs: Sequence[str], archive: Path) -> None:
+    """Make an archive to unpack at a guest's root, of programs by their paths below `root`."""
+    with tarfile.open(archive, "w:gz") as made:
+        for program in programs:
             made.add((root / program).resolve(), f"{PREFIX}/bin/{Path(program).name}")
-        for library in libraries(root, [root / program for program in stock.programs]):
+        for library in libraries(root, [root / program for program in programs]):
             made.add(library.resolve(), f"{PREFIX}/lib/{library.name}")
 
 

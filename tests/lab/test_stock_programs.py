@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness import clock, config
-from tests.lab.stock import PREFIX, Stock, bundle
+from tests.lab.stock import PREFIX, bundle, unpacked
 from tests.lab.support import User, nothing_left
 
 TOPOLOGY = """
@@ -21,9 +21,9 @@ guests: {g1: {host: h1, memory: 256 MiB}, g2: {host: h1, memory: 256 MiB}}
 grants: [{between: [g1, g2]}]
 """
 PACKAGES = ("socat", "redis-server", "redis-tools", "nginx", "curl", "zlib1g")
-STOCK = {
-    "g1": Stock(PACKAGES, ("usr/bin/socat", "usr/bin/redis-cli", "usr/bin/curl")),
-    "g2": Stock(PACKAGES, ("usr/bin/socat", "usr/bin/redis-server", "usr/sbin/nginx")),
+PROGRAMS = {
+    "g1": ("usr/bin/socat", "usr/bin/redis-cli", "usr/bin/curl"),
+    "g2": ("usr/bin/socat", "usr/bin/redis-server", "usr/sbin/nginx"),
 }
 ENVIRONMENT = f"""\
 export LD_LIBRARY_PATH={PREFIX}/lib PATH=$PATH:{PREFIX}/bin
@@ -121,10 +121,11 @@ def guests(root: User) -> Iterator[Guests]:
     with nothing_left():
         root.ok("up", "stock.yaml")
         try:
-            for guest, stock in STOCK.items():
-                archive = root.home / f"{guest}.tar.gz"
-                bundle(stock, config.cache_dir(), archive)
-                found.carry(guest, archive)
+            with unpacked(PACKAGES, config.cache_dir()) as files:
+                for guest, programs in PROGRAMS.items():
+                    archive = root.home / f"{guest}.tar.gz"
+                    bundle(files, programs, archive)
+                    found.carry(guest, archive)
             yield found
         finally:
             root.ok("down", "stock")

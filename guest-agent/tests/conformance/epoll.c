@@ -22,12 +22,12 @@ static void input_by_level(void)
     end(ends, epoll);
 }
 
-static void room_by_level(void)
+static void room(uint32_t events)
 {
     int ends[2], epoll;
 
     make_ends(ends);
-    epoll = watch(ends[0], EPOLLOUT);
+    epoll = watch(ends[0], events);
     now("room", epoll);
     now("still", epoll);
     fill(ends[0]);
@@ -35,6 +35,11 @@ static void room_by_level(void)
     take_all(ends[1]);
     soon("again", epoll);
     end(ends, epoll);
+}
+
+static void room_by_level(void)
+{
+    room(EPOLLOUT);
 }
 
 static void both_by_level(void)
@@ -74,17 +79,7 @@ static void input_by_edge(void)
 
 static void room_by_edge(void)
 {
-    int ends[2], epoll;
-
-    make_ends(ends);
-    epoll = watch(ends[0], EPOLLOUT | EPOLLET);
-    now("room", epoll);
-    now("still", epoll);
-    fill(ends[0]);
-    now("full", epoll);
-    take_all(ends[1]);
-    soon("again", epoll);
-    end(ends, epoll);
+    room(EPOLLOUT | EPOLLET);
 }
 
 static void both_by_edge(void)

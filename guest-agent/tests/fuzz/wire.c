@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     size_t messages = length / BYTES_PER_MESSAGE;
 
     log_open("/dev/null");
-    draw = draw_from_input;
+    pick_source = draw_from_input;
     left = bytes;
     last = bytes + length;
     play(messages < MESSAGES ? (unsigned)messages : MESSAGES);
