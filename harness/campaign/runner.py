@@ -113,10 +113,11 @@ class Runner(JobRunner[CampaignResult]):
         """The cases to run again without grants; what is about a plugged region cannot be."""
         control = self.spec.campaign.control
         failed = {case.index for leg in self.legs for case in leg.cases if case.verdict == "fail"}
+        repeated = failed if control == "failed" else ()
         return [
             spec
             for index, spec in self._done.items()
-            if not spec.mode.with_region and (control is True or (control and index in failed))
+            if not spec.mode.with_region and (control == "always" or index in repeated)
         ]
 
     def guests(self) -> Sequence[Guest]:

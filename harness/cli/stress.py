@@ -25,7 +25,6 @@ from harness.model.campaign_result import CampaignResult
 from harness.model.campaign_topology import topology_of
 
 CAMPAIGN_FILE = "campaign.json"
-CONTROLS: dict[str, Control] = {"always": True, "failed": "failed", "never": False}
 
 
 @dataclass(frozen=True)
@@ -39,14 +38,13 @@ class Asked:
     only: tuple[int, ...] = ()
     migrations: int | None = None
     duration: float | None = None
-    control: str | None = None
+    control: Control | None = None
     sut: tuple[str, ...] = ()
     wishes: Wishes = field(default_factory=Wishes)
 
     def resolved(self) -> Campaign:
         """The campaign with what the options change. Raises UsageError."""
-        control = CONTROLS[self.control] if self.control else None
-        given = {"seed": self.seed, "control": control, "sut": self.sut or None}
+        given = {"seed": self.seed, "control": self.control, "sut": self.sut or None}
         changes: dict[str, object] = {k: v for k, v in given.items() if v is not None}
         if self.migrations is not None and self.duration is not None:
             raise UsageError("--migrations and --duration both say when it is over", fix="give one")

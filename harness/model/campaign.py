@@ -56,7 +56,7 @@ Seconds = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, le=MAX_S
 Some = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=MAX_SECONDS)]
 Pattern = Annotated[int, BeforeValidator(parse_size), AfterValidator(_pattern_size)]
 Mode = Annotated[str, AfterValidator(_known_mode)]
-Control = bool | Literal["failed"]
+Control = Literal["always", "failed", "never"]
 
 
 class Memory(Part):
@@ -89,7 +89,7 @@ class Campaign(Part):
     """A stress run. Either `migrations` or `duration` says when it is over.
 
     `rest` is how long the streams run on after each case, before they are looked at. `control`
-    runs it all once more without grants: True always, "failed" only the cases that failed. A
+    says which cases run once more without grants: all, those that failed, or none. A
     crash of what is in `sut` is what the run was to find out; any other breaks the testbed.
     """
 

@@ -22,14 +22,14 @@ memory: {ram: 16 MiB, disk: 0, dirty: 1 MiB}
 limits:
   stall_below: 2 s
   downtime_below: 1.5 s
-control: true
+control: always
 """
 
 
 def test_a_good_file_is_read() -> None:
     campaign = parse_as(Campaign, GOOD, "c.yaml")
     assert (campaign.rest, campaign.limits.stall_below) == (0.3, 2.0)
-    assert campaign.memory.ram == 16 << 20 and campaign.control is True
+    assert campaign.memory.ram == 16 << 20 and campaign.control == "always"
     assert not campaign.uses_tls
 
 
@@ -49,11 +49,11 @@ def test_a_good_file_is_read() -> None:
         ("migrations: 20\n", "", "c.yaml:1|either migrations or duration"),
         ("migrations: 20", "migrations: 20\nduration: 1 min", "c.yaml:1|either"),
         ("[precopy, postcopy]", "[abort]", "c.yaml:5|none of these moves a guest; add"),
-        ("control: true", "sut: [qemuu]", "c.yaml:12|qemu"),
-        ("control: true", "sut: [qemu, qemu]", "c.yaml:12|each may stand once"),
+        ("control: always", "sut: [qemuu]", "c.yaml:12|qemu"),
+        ("control: always", "sut: [qemu, qemu]", "c.yaml:12|each may stand once"),
         ("[bulk, requests]", "[bulk, bulk]", "c.yaml:3|each may stand once"),
         ("[ping-pong, opposite]", "[]", "c.yaml:4|scenarios"),
-        ("control: true", "control: sometimes", "c.yaml:12|control"),
+        ("control: always", "control: sometimes", "c.yaml:12|control"),
         ("seed: 7", "seed: -1", "c.yaml:2|seed"),
         ("seed: 7", "seed: &a [*a]", "c.yaml:2|aliases"),
     ],

@@ -66,7 +66,7 @@ def test_the_control_repeats_what_failed(tmp_path: Path) -> None:
 
 
 def test_the_control_repeats_all_but_what_needs_a_region(tmp_path: Path) -> None:
-    made = runner(tmp_path, control=True)
+    made = runner(tmp_path, control="always")
     repeated = run_all(made)
     cases = plan(made.spec.campaign, 1)
     assert repeated == [case.index for case in cases if case.mode.name != "with-region"]
@@ -74,7 +74,7 @@ def test_the_control_repeats_all_but_what_needs_a_region(tmp_path: Path) -> None
 
 
 def test_without_a_control_nothing_is_repeated(tmp_path: Path) -> None:
-    assert run_all(runner(tmp_path, control=False), 0, 1) == []
+    assert run_all(runner(tmp_path, control="never"), 0, 1) == []
 
 
 def test_certificates_are_made_for_tls_only(tmp_path: Path) -> None:

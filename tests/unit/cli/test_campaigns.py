@@ -53,8 +53,8 @@ def test_a_folder_is_no_campaign(tmp_path: Path) -> None:
 def test_options_replace_what_the_campaign_says() -> None:
     asked = Asked("soak", seed=9, migrations=5, control="always", sut=("agent",)).resolved()
     assert (asked.seed, asked.migrations, asked.duration) == (9, 5, None)
-    assert (asked.control, asked.sut) == (True, ("agent",))
-    assert Asked("smoke", duration=60.0, control="never").resolved().control is False
+    assert (asked.control, asked.sut) == ("always", ("agent",))
+    assert Asked("smoke", duration=60.0, control="never").resolved().control == "never"
     assert Asked("smoke", duration=60.0).resolved().duration == 60.0
 
 
