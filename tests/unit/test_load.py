@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import socket
+import termios
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -244,3 +246,41 @@ def test_a_number_must_be_one(load: Path, tmp_path: Path) -> None:
     argv = [str(load), "pages", "--socket", str(tmp_path / "p"), "--seed", "x"]
     done = run.run(argv, check=False)
     assert done.returncode == 2 and "not a number (seed): x" in done.stderr
+
+
+def unread(stream: socket.socket) -> int:
+    """Bytes that the other end has not taken yet."""
+    return int.from_bytes(fcntl.ioctl(stream, termios.TIOCOUTQ, bytes(4)), "little")
+
+
+def test_a_silence_is_noted_unless_it_is_short(load: Path, tmp_path: Path) -> None:
+    server, report = tmp_path / "s", tmp_path / "silences"
+    with started(load, "drain", server, "--report", report, "--least", 200) as drain:
+        await_file(server)
+        with socket.socket(socket.AF_UNIX) as stream:
+            clock.wait_until(lambda: stream.connect_ex(str(server)) == 0, within=20, what="drain")
+            for pause in (0.0, 0.3):
+                over = clock.Deadline(pause)
+                clock.wait_until(lambda over=over: over.expired, within=5, what="the pause")
+                stream.send(b"bytes")
+                clock.wait_until(lambda: unread(stream) == 0, within=20, what="drain to read")
+        assert run.terminate(drain) == 0
+    for line in report.read_text().splitlines():  # two, if the first bytes were slow to be sent
+        number, end, silent = map(int, line.split())
+        assert number == 0
+        assert 200_000_000 <= silent <= end
+    assert silent
+
+
+def test_every_stream_is_filled(load: Path, tmp_path: Path) -> None:
+    where = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(where))
+        listener.listen()
+        with started(load, "pour", where, "--streams", 3) as pour:
+            streams = [listener.accept()[0] for _ in range(3)]
+            for stream in streams * 2:
+                assert len(stream.recv(16384, socket.MSG_WAITALL)) == 16384
+            assert run.terminate(pour) == 0
+        for stream in streams:
+            stream.close()

@@ -21,6 +21,8 @@ uint64_t number_option(char **arguments, const char *name, uint64_t fallback);
 
 enum exit_code serve(char **arguments);
 enum exit_code talk(char **arguments);
+enum exit_code pour(char **arguments);
+enum exit_code drain(char **arguments);
 enum exit_code pages(char **arguments);
 enum exit_code ask(char **arguments);
 enum exit_code harvest(char **arguments);

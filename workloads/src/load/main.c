@@ -14,6 +14,9 @@ static const char usage[] =
     "  talk WHERE               make requests, one after the other, and check each answer\n"
     "    --seed N --report FILE [--interval MS] [--pace MS]\n"
     "    [--each N]             requests per connection (default 0: one connection for ever)\n"
+    "  pour WHERE [--streams N] fill so many streams, for ever\n"
+    "  drain WHERE --report FILE [--least MS]\n"
+    "                           empty any number of streams; note each silence of that length\n"
     "  pages --socket PATH --seed N [--ram BYTES] [--disk BYTES --file FILE] [--dirty BYTES]\n"
     "                           hold patterns, and rewrite that many bytes of each per second\n"
     "  ask PATH                 have `pages` check everything it holds, and print what it found\n"
@@ -27,7 +30,8 @@ static const struct {
     const char *name;
     enum exit_code (*run)(char **arguments);
 } commands[] = {
-    {"serve", serve}, {"talk", talk}, {"pages", pages}, {"ask", ask}, {"harvest", harvest},
+    {"serve", serve}, {"talk", talk}, {"pour", pour},       {"drain", drain},
+    {"pages", pages}, {"ask", ask},   {"harvest", harvest},
 };
 
 volatile sig_atomic_t stops;
