@@ -20,10 +20,12 @@ HOST_LOGS = "/var/log/libvirt"
 CONSOLE_ALARMS = (
     "Kernel panic",
     "BUG:",
+    "kernel BUG at",
     "Oops",
     "Out of memory",
     "blocked for more than",
     "general protection fault",
+    "is not a head!",  # a virtqueue that no longer agrees with its device: memory was lost
 )
 
 

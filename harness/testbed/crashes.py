@@ -18,7 +18,7 @@ from harness.model.topology import Component
 QEMU_BEGIN = "starting up libvirt version"
 QEMU_END = re.compile(r"shutting down, reason=crashed")
 GIVEN_UP = "load of migration failed"  # its source left it: it says so, and ends
-KERNEL_END = re.compile(r"Kernel panic|\bBUG:|\bOops\b|general protection fault")
+KERNEL_END = re.compile(r"Kernel panic|\bBUG:|\bkernel BUG at|\bOops\b|general protection fault")
 AGENT_BEGIN = re.compile(r" info domsockd [0-9.]+: domain ")
 LIBVIRTD_ENDED = "read -r pid < /run/libvirtd.pid && ! kill -0 $pid"
 LIBVIRTD_SAID = 4000  # characters

@@ -1,5 +1,7 @@
 """The verdict: each broken promise is found, and nothing else is."""
 
+import pytest
+
 from harness.demo import verdict
 from harness.demo.junit import junit
 from harness.model.result import Path, Phase, Stream, Summary
@@ -70,9 +72,17 @@ def test_shared_memory_that_used_the_network_is_found() -> None:
     assert "crossed the network" in found
 
 
-def test_a_panic_on_the_console_is_found() -> None:
-    [found] = verdict.findings(PHASES, [stream()], {"g2": "[ 1.0] Kernel panic - not syncing"})
-    assert found == "g2's console says 'Kernel panic'"
+@pytest.mark.parametrize(
+    ("line", "alarm"),
+    [
+        ("[ 1.0] Kernel panic - not syncing", "Kernel panic"),
+        ("[ 7.1] kernel BUG at mm/slub.c:419!", "kernel BUG at"),
+        ("[159.7] virtio_net virtio0: input.0:id 39 is not a head!", "is not a head!"),
+    ],
+)
+def test_an_alarm_on_the_console_is_found(line: str, alarm: str) -> None:
+    [found] = verdict.findings(PHASES, [stream()], {"g2": line})
+    assert found == f"g2's console says {alarm!r}"
 
 
 def test_what_is_left_behind_turns_a_pass_into_a_fail() -> None:

@@ -110,7 +110,7 @@ def test_one(testbed, request, x):
 
 
 @pytest.mark.parametrize(
-    "alarm", ["Kernel panic - not syncing", "BUG: x", "Oops: 0", "Out of memory"]
+    "alarm", ["Kernel panic - not syncing", "BUG: x", "Oops: 0", "Out of memory", "is not a head!"]
 )
 def test_an_alarm_on_a_console_fails_the_test_that_ran(project: Project, alarm: str) -> None:
     source = f"""
