@@ -7,7 +7,7 @@ import json
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product, takewhile
 from pathlib import Path
@@ -20,13 +20,11 @@ from harness.cli import show
 from harness.events import Event, EventLog
 from harness.grants.grant import Grant
 from harness.guests.guest import Guest
-from harness.hosts.lab.lab import Lab
-from harness.hosts.ssh import SshHost
 from harness.model import naming
-from harness.testbed import folders, record
 from harness.testbed.testbed import Testbed
 from harness.traffic.watch import clock_offset_ns
-from tests.perf.handover_stalls import NAME
+from tests.perf.percentile import percentile
+from tests.perf.standing import connect
 
 WINDOW_NS = 250_000_000
 SETTLE_SECONDS = 0.1  # behind an unplug, before a window without anything
@@ -50,12 +48,6 @@ class Silence:
 
     begin_ns: int
     end_ns: int
-
-
-def percentile(values: Iterable[float], percent: int) -> float:
-    """The value that so many of a hundred do not exceed."""
-    ranked = sorted(values)
-    return ranked[min(len(ranked) - 1, len(ranked) * percent // 100)]
 
 
 def passes(seconds: float) -> None:
@@ -178,9 +170,7 @@ def measure(testbed: Testbed, streams: int, handovers: int, idle_ms: float) -> N
 def main() -> None:
     """With the arguments of handover_stalls.py."""
     handovers = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    found, lab = record.read(NAME), Lab.load(folders.lab_folder(NAME))
-    assert found is not None and lab is not None
-    testbed = Testbed.connect(found, [SshHost(target) for target in lab.hosts], EventLog())
+    testbed = connect()
     [grant] = testbed.grants
     grant.part()
     idle_ms = idle_round_trip_ms(testbed.guest("g1"), testbed.guest("g2"))
