@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from harness.errors import UsageError
 from harness.model import topology_text
@@ -32,6 +35,17 @@ def read_campaign(wanted: str) -> Campaign:
     except (OSError, ValueError) as error:
         raise UsageError("the campaign cannot be read", where=wanted, why=str(error)) from None
     return topology_text.parse_as(Campaign, text, wanted)
+
+
+def changed(campaign: Campaign, changes: Mapping[str, object]) -> Campaign:
+    """The campaign with other values. Raises UsageError for what no campaign may have."""
+    try:
+        return Campaign.model_validate({**campaign.model_dump(), **changes})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = str(first["loc"][0]) if first["loc"] else ""
+        why = str(first["msg"]).removeprefix("Value error, ")
+        raise UsageError("such a campaign cannot be run", where=where, why=why) from None
 
 
 def full_name(wanted: str) -> str:

@@ -13,7 +13,7 @@ from rich.text import Text
 from harness import clock, report
 from harness.campaign.runner import Runner, RunSpec, worth_keeping
 from harness.cli import outside, show, whole_job
-from harness.cli.campaigns import full_name, read_campaign
+from harness.cli.campaigns import changed, full_name, read_campaign
 from harness.cli.printable import printable
 from harness.cli.stress_progress import StressProgress
 from harness.cli.whole_job import Ending, Run, Wishes
@@ -36,6 +36,7 @@ class Asked:
     campaign: str
     seed: int | None = None
     only: tuple[int, ...] = ()
+    modes: tuple[str, ...] = ()
     migrations: int | None = None
     duration: float | None = None
     control: Control | None = None
@@ -44,15 +45,15 @@ class Asked:
 
     def resolved(self) -> Campaign:
         """The campaign with what the options change. Raises UsageError."""
-        given = {"seed": self.seed, "control": self.control, "sut": self.sut or None}
-        changes: dict[str, object] = {k: v for k, v in given.items() if v is not None}
+        given = {"seed": self.seed, "modes": self.modes, "control": self.control, "sut": self.sut}
+        changes: dict[str, object] = {k: v for k, v in given.items() if v not in (None, ())}
         if self.migrations is not None and self.duration is not None:
             raise UsageError("--migrations and --duration both say when it is over", fix="give one")
         if self.migrations is not None:
             changes |= {"migrations": self.migrations, "duration": None}
         if self.duration is not None:
             changes |= {"duration": self.duration, "migrations": None}
-        return read_campaign(self.campaign).model_copy(update=changes)
+        return changed(read_campaign(self.campaign), changes)
 
     @property
     def command(self) -> str:
@@ -76,6 +77,8 @@ class Asked:
         """What decides how a case runs."""
         if self.seed is not None:
             yield from ("--seed", str(self.seed))
+        for mode in self.modes:
+            yield from ("--mode", mode)
         for component in self.sut:
             yield from ("--sut", component)
         yield from self.wishes.given.words()

@@ -9,12 +9,14 @@ import typer
 from harness.cli.commands.options import (
     RESULTS_CAP,
     Append,
+    Cases,
     Control,
     Duration,
     Initrd,
     KeepResults,
     KeepWhen,
     Kernel,
+    Modes,
     Modules,
     Qemu,
     ResultsCap,
@@ -24,8 +26,6 @@ from harness.cli.commands.options import (
 )
 
 app = typer.Typer()
-
-LAST_CASE = 1_000_000
 
 
 @app.command()
@@ -69,10 +69,8 @@ def selftest() -> None:
 def stress(
     campaign: Annotated[str, typer.Argument(help="smoke, soak, or a campaign file.")] = "smoke",
     seed: Annotated[int | None, typer.Option(help="Other cases; the same again.", min=0)] = None,
-    case: Annotated[
-        list[int] | None,
-        typer.Option(help="Only the case of that number; may be repeated.", min=0, max=LAST_CASE),
-    ] = None,
+    case: Cases = None,
+    mode: Modes = None,
     migrations: Annotated[
         int | None, typer.Option(help="So many, whatever the campaign says.", min=1)
     ] = None,
@@ -100,6 +98,7 @@ def stress(
         campaign=campaign,
         seed=seed,
         only=tuple(case or ()),
+        modes=tuple(mode or ()),
         migrations=migrations,
         duration=duration,
         control=control.value if control else None,

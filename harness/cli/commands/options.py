@@ -100,6 +100,15 @@ Control = Annotated[
     When | None,
     typer.Option(help="Which cases come once more without grants, to tell whose a failure is."),
 ]
+LAST_CASE = 1_000_000
+Cases = Annotated[
+    list[int] | None,
+    typer.Option(help="Only the case of that number; may be repeated.", min=0, max=LAST_CASE),
+]
+Modes = Annotated[
+    list[str] | None,
+    typer.Option(help="Only in that mode of migration; may be repeated: docs/stress.md."),
+]
 Duration = Annotated[
     float | None,
     typer.Option(parser=span, metavar="TIME", help="So long, whatever the campaign says: 3min."),

@@ -58,6 +58,24 @@ def test_options_replace_what_the_campaign_says() -> None:
     assert Asked("smoke", duration=60.0).resolved().duration == 60.0
 
 
+def test_modes_can_be_chosen() -> None:
+    assert Asked("soak", modes=("precopy", "tls")).resolved().modes == ("precopy", "tls")
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (Asked("soak", modes=("precpy",)), "did you mean 'precopy'"),
+        (Asked("soak", modes=("parallel-zstd",)), "none of these moves a guest"),
+        (Asked("soak", seed=1 << 40), "(seed)"),
+    ],
+)
+def test_what_no_campaign_may_have_is_refused(asked: Asked, says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        asked.resolved()
+    assert says in str(caught.value)
+
+
 def test_two_ends_are_one_too_many() -> None:
     with pytest.raises(UsageError, match="both say when it is over"):
         Asked("smoke", migrations=5, duration=60.0).resolved()
@@ -67,6 +85,7 @@ EVERYTHING = Asked(
     "smoke",
     seed=3,
     only=(2, 5),
+    modes=("precopy", "tls"),
     migrations=7,
     control="always",
     sut=("qemu",),
@@ -76,7 +95,7 @@ EVERYTHING = Asked(
 
 def test_the_command_does_the_same_again_and_a_case_needs_less() -> None:
     assert Asked("smoke", seed=1).command == "testbed stress smoke --seed 1"
-    given = "--sut qemu --kernel=/k '--append=a b' --qemu=/q --qemu=h2=/r"
+    given = "--mode precopy --mode tls --sut qemu --kernel=/k '--append=a b' --qemu=/q --qemu=h2=/r"
     assert EVERYTHING.repeat == f"testbed stress smoke --seed 3 {given}"
     extent = "--case 2 --case 5 --migrations 7 --control always"
     assert EVERYTHING.command == f"{EVERYTHING.repeat} {extent}"
