@@ -40,7 +40,7 @@ def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
     home = tmp_path_factory.mktemp("cloud")
     cloud = build_debian(config.cache_dir(), config.REPOSITORY, EventLog(), bare=True)
     assert cloud.disk is not None
-    (home / "cloud.yaml").write_text(yaml.safe_dump(topology(cloud.disk)))
+    (home / "cloud.yaml").write_text(yaml.safe_dump(topology(cloud.disk), sort_keys=False))
     user = User(home, extra={"TESTBED_CACHE": str(config.cache_dir())})
     with nothing_left():
         user.ok("up", "cloud.yaml", within=900)

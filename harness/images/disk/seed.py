@@ -68,6 +68,7 @@ def user_data(told: Told) -> str:
     return "#cloud-config\n" + _yaml(
         {
             "disable_root": False,
+            "locale": False,  # an image may lack the default one, and making it takes long
             **keys,
             "ssh_genkeytypes": ["ed25519"],
             "write_files": [{"path": "/etc/domsock/agent.conf", "content": facts}],
