@@ -183,6 +183,27 @@ static void what_was_meant_for_another_opening_is_dropped(void)
     relay_line_deinit(&ears[1].line);
 }
 
+/* A guest that has moved knows its new host before anything can be said to it. */
+static void a_host_says_which_domain_it_is(void)
+{
+    struct ear ears[2];
+
+    make_lines(ears);
+    CHECK(ears[0].line.other == 0 && ears[1].line.other == 0);
+    for (uint32_t host = 1000; host < 1002; host++) {
+        ears[0].line.self = host;
+        relay_line_close(&ears[1].line);
+        CHECK(ears[1].line.other == 0);
+        relay_line_open(&ears[0].line);
+        relay_line_open(&ears[1].line);
+        settle(&ears[0], &ears[1]);
+        CHECK(ears[1].line.up && ears[1].line.other == host);
+        CHECK(ears[0].line.up && ears[0].line.other == 0);
+    }
+    relay_line_deinit(&ears[0].line);
+    relay_line_deinit(&ears[1].line);
+}
+
 static void garbage_is_skipped(void)
 {
     struct ear ears[2];
@@ -259,6 +280,7 @@ static const struct check_test tests[] = {
     {"a port opened again with half a frame", a_port_opened_again_with_half_a_frame},
     {"what was meant for another opening is dropped",
      what_was_meant_for_another_opening_is_dropped},
+    {"a host says which domain it is", a_host_says_which_domain_it_is},
     {"garbage is skipped", garbage_is_skipped},
     {"a strict line ends with the first wrong byte", a_strict_line_ends_with_the_first_wrong_byte},
     {"whatever comes, the ends find together", whatever_comes_the_ends_find_together},

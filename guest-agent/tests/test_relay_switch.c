@@ -170,9 +170,15 @@ static struct loop loop;
 static int called_fds[2 * RELAY_CHANNELS_MAX];
 static unsigned called_count;
 
-static void called(void *user, uint32_t source, int fd)
+static bool expects(void *user, uint32_t source)
 {
-    (void)user, (void)source;
+    (void)user;
+    return source != 2;
+}
+
+static void called(void *user, int fd)
+{
+    (void)user;
     if (called_count < 2 * RELAY_CHANNELS_MAX)
         called_fds[called_count++] = fd;
     else
@@ -208,6 +214,7 @@ static void hear_anything(uint64_t seed)
     pick_state = seed;
     start_host();
     relay_end_init(&end, &loop, 3, &out.way);
+    end.expects = expects;
     end.called = called;
     for (int i = 0; i < FRAMES; i++) {
         struct relay_frame frame = any_frame();
@@ -226,6 +233,25 @@ static void hear_anything(uint64_t seed)
         close(called_fds[--called_count]);
 }
 
+/* A guest that floods its host with calls takes no channel away from the host's own. */
+static void nothing_is_kept_for_who_is_not_expected(void)
+{
+    struct relay_frame call = {.kind = RELAY_OPEN, .source = 2, .target = 3};
+    struct sink out = {.way.send = sink_send};
+    struct relay_end end;
+    int fd;
+
+    relay_end_init(&end, &loop, 3, &out.way);
+    end.expects = expects;
+    for (call.channel = 0; call.channel < 2 * RELAY_CHANNELS_MAX; call.channel++)
+        end.way.send(&end.way, &call, NULL);
+    CHECK(end.count == 0 && out.closes == 2 * RELAY_CHANNELS_MAX);
+    fd = relay_end_dial(&end, 4);
+    CHECK(fd >= 0);
+    close(fd);
+    relay_end_deinit(&end);
+}
+
 static void whatever_is_said_nothing_is_left(void)
 {
     for (uint64_t seed = 0; seed < SEEDS; seed++)
@@ -240,6 +266,7 @@ static const struct check_test tests[] = {
     {"a domain that moved away ends its channels", a_domain_that_moved_away_ends_its_channels},
     {"one domain does not take all channels", one_domain_does_not_take_all_channels},
     {"who floods another harms nobody", who_floods_another_harms_nobody},
+    {"nothing is kept for who is not expected", nothing_is_kept_for_who_is_not_expected},
     {"whatever is said, nothing is left", whatever_is_said_nothing_is_left},
 };
 

@@ -267,21 +267,22 @@ class Linked:
         nonce = os.urandom(16).hex()
         path = self.folder / f"region-{self._regions}"
         argv = [str(BUILD / "domsock"), "region", "create", str(path), "--size", str(size)]
-        argv += ["--nonce", nonce, "--ids", "3,4", "--generation", str(self._regions)]
+        argv += ["--nonce", nonce, "--ids", f"{self.g1.id},{self.g2.id}"]
+        argv += ["--generation", str(self._regions)]
         subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
         return path, nonce
 
     def attach(self, region: tuple[Path, str]) -> None:
         """Attach a region on both sides."""
         path, nonce = region
-        for agent, peer in ((self.g1, "g2"), (self.g2, "g1")):
-            agent.call("region.attach", peer=peer, nonce=nonce, file=str(path))
+        for agent, peer in ((self.g1, self.g2), (self.g2, self.g1)):
+            agent.call("region.attach", peer=peer.name, nonce=nonce, file=str(path))
 
     def hand_over(self, to: str, by: Agent | None = None, deadline_ms: int = 10000) -> Any:
         """Hand the link over and return the initiator's answer."""
         agent = by or self.g1
-        peer = "g2" if agent is self.g1 else "g1"
-        return agent.call("handover", peer=peer, to=to, deadline_ms=deadline_ms)
+        peer = self.g2 if agent is self.g1 else self.g1
+        return agent.call("handover", peer=peer.name, to=to, deadline_ms=deadline_ms)
 
 
 class Pair(Linked):

@@ -177,6 +177,23 @@ class Hosts(Linked):
         where = {"host": other.id, "address": "127.0.0.1", "port": self.trunk.port}
         self._tell(host, 3 if guest == "g1" else 4, key=key, **where)
 
+    def meet(self, guest: Agent, host: Agent) -> HostAndGuest:
+        """A guest and a host are granted to each other: every host knows the way to that host."""
+        other = self.h2 if host is self.h1 else self.h1
+        where = {"host": host.id, "address": "127.0.0.1", "port": self.trunk.port, "key": KEY}
+        self._tell(other, host.id, **where)
+        pair = HostAndGuest(self.folder, guest, host)
+        for here, there in ((guest, host), (host, guest)):
+            here.call("link.add", peer=there.name, peer_id=there.id, key=self.KEY)
+        return pair
+
+    def move(self, guest: str, there: Agent) -> None:
+        """The guest lives on that host from now on, as its harness would say it."""
+        here = self.h2 if there is self.h1 else self.h1
+        self.ports[guest].move()
+        self.here(there, guest)
+        self.there(here, guest)
+
     def _tell(self, at: Agent, domain: int, **how: Any) -> None:
         table = self._tables.setdefault(at.name, {})
         table[domain] = {"domain": domain, **how}
@@ -216,6 +233,28 @@ class Hosts(Linked):
             for port in self.ports.values():
                 port.stop()
             self.trunk.stop()
+
+
+class HostAndGuest(Linked):
+    """A guest and a host with a link between them, in the places of g1 and g2."""
+
+    def __init__(self, folder: Path, guest: Agent, host: Agent) -> None:
+        self.folder, self.g1, self.g2 = folder, guest, host
+
+    def await_up(self, path: str = "relay") -> None:
+        """Wait until the link is up, by that path."""
+        for agent, peer in ((self.g1, self.g2), (self.g2, self.g1)):
+            wait_until(
+                lambda a=agent, p=peer: self.seen(a, p) == ("up", path),
+                f"{agent.name}'s link to {peer.name} is up by {path}",
+            )
+
+    @staticmethod
+    def seen(agent: Agent, peer: Agent) -> tuple[str, str]:
+        """State and path of the link as one of the two sees it."""
+        links = agent.call("links")["links"]
+        (found,) = (link for link in links if link["peer"] == peer.name)
+        return found["state"], found["path"]
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from agents import BUILD, PATIENCE_S, Agent, Pair, wait_until
+from agents import BUILD, PATIENCE_S, Agent, Linked, wait_until
 
 FOLDER = Path(__file__).parent
 FLOW = FOLDER / "vsock_flow.py"
@@ -94,12 +94,15 @@ def await_direct(agent: Agent, count: int = 1) -> None:
 
 @contextlib.contextmanager
 def flow(
-    pair: Pair, *how: str, script: Path = FLOW, port: int = PORT
+    pair: Linked, *how: str, script: Path = FLOW, port: int = PORT, cid: int | None = None
 ) -> Iterator[tuple[Program, Program]]:
-    """A stream with both directions at full speed, from g1 to g2; `how` is for the script."""
+    """A stream with both directions at full speed, from g1 to g2, which g1 calls by its id or as
+    that `cid`; `how` is for the script.
+    """
+    called = str(pair.g2.id if cid is None else cid)
     with started(Program(pair.g2, str(script), *how, "listen", str(port))) as server:
         assert server.line() == "listening"
-        with started(Program(pair.g1, str(script), *how, "connect", "4", str(port))) as client:
+        with started(Program(pair.g1, str(script), *how, "connect", called, str(port))) as client:
             assert (client.line(), server.line()) == ("connected", "connected")
             yield client, server
 

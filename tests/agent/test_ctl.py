@@ -62,6 +62,7 @@ def test_nonsense_is_answered_with_an_error(g1: Agent, line: bytes, code: str) -
     ("change", "code"),
     [
         ({"peer": "self"}, "bad-argument"),
+        ({"peer": "host"}, "bad-argument"),
         ({"peer": "../g2"}, "bad-argument"),
         ({"peer": ""}, "bad-argument"),
         ({"peer_id": 2}, "bad-argument"),

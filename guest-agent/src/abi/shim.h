@@ -31,6 +31,8 @@
 #define SHIM_RUN_DIR "/run/domsock"
 #define SHIM_RUN_DIR_VARIABLE "DOMSOCK_RUN_DIR"
 #define SHIM_PORT_ANY UINT32_MAX
+#define SHIM_CID_LOCAL 1u
+#define SHIM_CID_HOST 2u /* the host that the domain is on, when it connects */
 /* getsockopt(fd, AF_VSOCK, this, uint64_t *): a caller's user, as its domain numbers them */
 #define SHIM_PEER_USER 0x4453
 #define SHIM_FILLER_MAX 256u
@@ -51,10 +53,10 @@ struct shim_request {
 };
 
 struct shim_answer {
-    int32_t error; /* an errno; 0: fine */
-    uint32_t cid;  /* this domain's */
-    uint32_t port; /* BIND and CONNECT: the local one */
-    uint32_t reserved;
+    int32_t error;   /* an errno; 0: fine */
+    uint32_t cid;    /* this domain's */
+    uint32_t port;   /* BIND and CONNECT: the local one */
+    uint32_t host;   /* the domain that CID 2 is now; 0: not known */
     uint64_t stream; /* CONNECT: which one it is to the agent */
 };
 

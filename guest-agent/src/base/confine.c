@@ -96,6 +96,7 @@ static struct sock_filter filter[] = {
     CALL(faccessat2),
     CALL(readlink),
     CALL(readlinkat),
+    CALL(symlink),
     CALL(unlink),
     CALL(unlinkat),
     CALL(mkdir),

@@ -52,6 +52,6 @@ bool domain_name_valid(const char *name)
         return false;
     if (strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") != length)
         return false;
-    return strcmp(name, "self") != 0 && strcmp(name, "agent.sock") != 0 &&
-           strcmp(name, "shim.sock") != 0;
+    return strcmp(name, "self") != 0 && strcmp(name, DOMAIN_NAME_HOST) != 0 &&
+           strcmp(name, "agent.sock") != 0 && strcmp(name, "shim.sock") != 0;
 }

@@ -8,5 +8,8 @@
 const char *export_name_fault(const char *name, size_t length);
 /* Replaces what is not printable ASCII: the text came from a peer and goes into logs and JSON. */
 void text_clean(char *text);
-/* A domain's name becomes a folder: letters, digits, '-', '_' and '.', and never "self". */
+/* Leads to whichever domain is the host of this one. */
+#define DOMAIN_NAME_HOST "host"
+/* A domain's name becomes a folder: letters, digits, '-', '_' and '.', and never "self" or "host".
+ */
 bool domain_name_valid(const char *name);

@@ -1,6 +1,7 @@
 #include "cli/ask.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,13 +10,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "abi/shim.h"
+#include "base/name.h"
 #include "cli/cli.h"
 
 #define ANSWER_PATIENCE_S 5
 
-static int dial(const char *run_dir, char path[108])
+static int dial(const char *run_dir, int patience_s, char path[108])
 {
-    struct timeval patience = {.tv_sec = ANSWER_PATIENCE_S};
+    struct timeval patience = {.tv_sec = patience_s};
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd;
 
@@ -60,14 +63,14 @@ static int refused(const json_t *answer)
     return cli_fail("the agent refused: %s", why ? why : "it does not say why");
 }
 
-int ask_agent_for(const char *run_dir, json_t *request, json_t **answer)
+/* A patience of 0 has no end. */
+static int exchange(const char *run_dir, json_t *request, int patience_s, json_t **answer)
 {
     char path[108];
-    int fd = dial(run_dir, path);
+    int fd = dial(run_dir, patience_s, path);
     FILE *channel = fd < 0 ? NULL : fdopen(fd, "r+");
 
     if (channel) {
-        json_object_set_new(request, "id", json_integer(1));
         json_dumpf(request, channel, JSON_COMPACT);
         fputc('\n', channel);
         fflush(channel);
@@ -78,8 +81,24 @@ int ask_agent_for(const char *run_dir, json_t *request, json_t **answer)
     if (!channel)
         return cli_fail("no agent at %s: %s (is domsockd running? --run-dir?)", path,
                         strerror(-fd));
+    if (!*answer && patience_s)
+        return cli_fail("the agent at %s did not answer within %d s", path, patience_s);
     if (!*answer)
-        return cli_fail("the agent at %s did not answer within %d s", path, ANSWER_PATIENCE_S);
+        return cli_fail("the agent at %s has hung up", path);
+    return 0;
+}
+
+int ask_agent_whatever(const char *run_dir, json_t *request, json_t **answer)
+{
+    return exchange(run_dir, request, 0, answer);
+}
+
+int ask_agent_for(const char *run_dir, json_t *request, json_t **answer)
+{
+    int error = exchange(run_dir, request, ANSWER_PATIENCE_S, answer);
+
+    if (error)
+        return error;
     return json_is_true(json_object_get(*answer, "ok")) ? 0 : refused(*answer);
 }
 
@@ -88,14 +107,32 @@ int ask_agent(const char *run_dir, const char *op, json_t **answer)
     return ask_agent_for(run_dir, json_pack("{s:s}", "op", op), answer);
 }
 
-json_t *ask_find_link(const json_t *links, const char *domain)
+/* The id that a text says by itself: a number, or "host". */
+static bool says_id(const char *text, uint32_t *id)
 {
+    char *end;
+
+    errno = 0;
+    *id = (uint32_t)strtoul(text, &end, 10);
+    if (!errno && end != text && !*end)
+        return true;
+    *id = SHIM_CID_HOST;
+    return strcmp(text, DOMAIN_NAME_HOST) == 0;
+}
+
+json_t *ask_find_link(const json_t *answer, const char *domain)
+{
+    uint32_t id = 0;
+    bool by_id = says_id(domain, &id);
     size_t index;
     json_t *link;
 
-    json_array_foreach(links, index, link)
+    if (by_id && id == SHIM_CID_HOST)
+        id = (uint32_t)json_integer_value(json_object_get(answer, "host"));
+    json_array_foreach(json_object_get(answer, "links"), index, link)
     {
-        if (strcmp(json_string_value(json_object_get(link, "peer")), domain) == 0)
+        if (by_id ? json_integer_value(json_object_get(link, "peer_id")) == id
+                  : strcmp(json_string_value(json_object_get(link, "peer")), domain) == 0)
             return link;
     }
     return NULL;
@@ -105,17 +142,14 @@ int ask_domain(const char *run_dir, const char *text, uint32_t *cid)
 {
     json_t *answer = NULL;
     const json_t *link;
-    char *end;
     int error;
 
-    errno = 0;
-    *cid = (uint32_t)strtoul(text, &end, 10);
-    if (!errno && end != text && !*end)
+    if (says_id(text, cid))
         return 0;
     error = ask_agent(run_dir, "links", &answer);
     if (error)
         return error;
-    link = ask_find_link(json_object_get(answer, "links"), text);
+    link = ask_find_link(answer, text);
     if (link)
         *cid = (uint32_t)json_integer_value(json_object_get(link, "peer_id"));
     else

@@ -14,6 +14,7 @@ int cli_bench(int argc, char **argv);
 int cli_nc(int argc, char **argv);
 int cli_region(int argc, char **argv); /* region create, rm, show */
 int cli_route(int argc, char **argv);
+int cli_ctl(int argc, char **argv);
 int cli_run(int argc, char **argv);
 
 int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -19,18 +19,19 @@ static long long number(const json_t *object, const char *field)
     return (long long)json_integer_value(json_object_get(object, field));
 }
 
-static void print_domains(const json_t *links)
+static void print_domains(const json_t *answer)
 {
     size_t index;
     json_t *link;
 
     printf("%-16s %-10s %-10s %-4s %7s %10s\n", "domain", "id", "state", "path", "streams",
            "shared MiB");
-    json_array_foreach(links, index, link)
+    json_array_foreach(json_object_get(answer, "links"), index, link)
     {
-        printf("%-16s %-10lld %-10s %-4s %7lld %10.1f\n", text(link, "peer"),
+        printf("%-16s %-10lld %-10s %-5s %6lld %10.1f%s\n", text(link, "peer"),
                number(link, "peer_id"), text(link, "state"), text(link, "path"),
-               number(link, "streams"), (double)number(link, "size") / (1 << 20));
+               number(link, "streams"), (double)number(link, "size") / (1 << 20),
+               number(link, "peer_id") == number(answer, "host") ? "  this host" : "");
     }
 }
 
@@ -113,7 +114,7 @@ static int show(const char *run_dir, bool as_json)
     if (!error && as_json) {
         print_json(links, exports);
     } else if (!error) {
-        print_domains(json_object_get(links, "links"));
+        print_domains(links);
         print_names(exports);
         print_ports(exports);
     }

@@ -18,10 +18,13 @@ static const char usage[] =
     "  run [--] PROGRAM [ARG]...   a program with AF_VSOCK between domains\n"
     "  routes [--json]             on a host: by which way each domain is reached\n"
     "  route                       the routes of one owner, as JSON on standard input\n"
+    "  ctl                         requests to the agent on standard input, a line each; answers "
+    "out\n"
     "  region create PATH --size BYTES --nonce HEX --ids A,B --generation N [--mode 0600]\n"
     "  region show PATH\n"
     "  region rm PATH --nonce HEX\n"
-    "A DOMAIN is a name or an id. Exit codes: 0 fine, 1 it failed, 2 asked for wrongly.\n";
+    "A DOMAIN is a name, an id, or host: the host this domain is on. Exit codes: 0 fine, 1 it "
+    "failed, 2 asked for wrongly.\n";
 
 static void complain(const char *format, va_list args)
 {
@@ -54,10 +57,10 @@ int cli_usage(const char *format, ...)
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-} commands[] = {{"ls", cli_ls},       {"links", cli_show}, {"streams", cli_show},
-                {"path", cli_path},   {"ping", cli_ping},  {"nc", cli_nc},
-                {"bench", cli_bench}, {"run", cli_run},    {"region", cli_region},
-                {"routes", cli_show}, {"route", cli_route}};
+} commands[] = {{"ls", cli_ls},       {"links", cli_show},  {"streams", cli_show},
+                {"path", cli_path},   {"ping", cli_ping},   {"nc", cli_nc},
+                {"bench", cli_bench}, {"run", cli_run},     {"region", cli_region},
+                {"routes", cli_show}, {"route", cli_route}, {"ctl", cli_ctl}};
 
 int main(int argc, char **argv)
 {

@@ -108,7 +108,7 @@ static const char *path_in_words(const json_t *link)
 
 static int print_path(const struct wish *wish, const json_t *answer)
 {
-    json_t *link = ask_find_link(json_object_get(answer, "links"), wish->domain);
+    json_t *link = ask_find_link(answer, wish->domain);
 
     if (!link)
         return cli_fail("there is no grant with a domain \"%s\"; domsock ls shows which there are",

@@ -13,6 +13,7 @@
 #include "daemon/ctl.h"
 #include "daemon/describe.h"
 #include "daemon/exports.h"
+#include "daemon/host.h"
 #include "daemon/imports.h"
 #include "daemon/ports.h"
 #include "daemon/requests.h"
@@ -30,15 +31,19 @@ static bool refused(const struct args *args, struct reply *reply)
     return args->fault[0] != '\0';
 }
 
-/* The peer the request names; answers itself if there is none. */
+/* The peer the request names; answers itself if there is none. Several may command the agent of a
+ * host: who names himself as the owner means his own links. */
 static struct peer *named_peer(struct agent *agent, struct args *args, struct reply *reply)
 {
     const char *name = args_text(args, "peer", WIRE_DOMAIN_NAME_MAX);
+    const char *owner = args_text_or_null(args, "owner", PEER_OWNER_MAX);
     struct peer *peer;
 
     if (refused(args, reply))
         return NULL;
     peer = peers_find(agent, name);
+    if (peer && owner && strcmp(peer->owner, owner) != 0)
+        peer = NULL;
     if (!peer)
         reply_error(reply, "no-link", "there is no link to \"%s\" here: use link.add first", name);
     return peer;
@@ -58,12 +63,12 @@ static void op_hello(struct agent *agent, struct args *args, struct reply *reply
     (void)args;
     snprintf(incarnation, sizeof(incarnation), "%016" PRIx64, agent->incarnation);
     reply_ok(reply,
-             json_pack("{s:s, s:I, s:s, s:i, s:s, s:i, s:I, s:I, s:i}", "name", agent->options.name,
-                       "domain_id", (json_int_t)agent->options.id, "version", AGENT_VERSION, "abi",
-                       (int)REGION_ABI_VERSION, "incarnation", incarnation, "pid", (int)getpid(),
-                       "monotonic_ns", (json_int_t)(now_us * 1000u), "uptime_ms",
-                       (json_int_t)((now_us - agent->started_us) / 1000u), "port",
-                       (int)agent->port));
+             json_pack("{s:s, s:I, s:s, s:i, s:s, s:i, s:I, s:I, s:i, s:I}", "name",
+                       agent->options.name, "domain_id", (json_int_t)agent->options.id, "version",
+                       AGENT_VERSION, "abi", (int)REGION_ABI_VERSION, "incarnation", incarnation,
+                       "pid", (int)getpid(), "monotonic_ns", (json_int_t)(now_us * 1000u),
+                       "uptime_ms", (json_int_t)((now_us - agent->started_us) / 1000u), "port",
+                       (int)agent->port, "host", (json_int_t)host_id(agent)));
 }
 
 static const char *link_fault(const char *name, const char *address)
@@ -77,29 +82,37 @@ static const char *link_fault(const char *name, const char *address)
     return NULL;
 }
 
-static void op_link_add(struct agent *agent, struct args *args, struct reply *reply)
+/* The texts belong to the request. */
+static void parse_link(struct args *args, struct peer_told *told)
 {
-    const char *name = args_text(args, "peer", WIRE_DOMAIN_NAME_MAX);
-    uint32_t id = (uint32_t)args_number(args, "peer_id", OP_ID_MIN, OP_ID_MAX);
+    const char *owner = args_text_or_null(args, "owner", PEER_OWNER_MAX);
     const char *address =
         args_text_or_null(args, "address", sizeof(((struct peer *)0)->address) - 1);
-    uint16_t port = (uint16_t)args_number_or(args, "port", 1, UINT16_MAX, AGENT_PORT_DEFAULT);
-    uint8_t key[WIRE_KEY_SIZE];
-    const char *fault;
+    const char *name = args_text(args, "peer", WIRE_DOMAIN_NAME_MAX);
+
+    *told = (struct peer_told){
+        .name = name ? name : "",
+        .id = (uint32_t)args_number(args, "peer_id", OP_ID_MIN, OP_ID_MAX),
+        .owner = owner ? owner : "",
+        .address = address ? address : "",
+        .port = (uint16_t)args_number_or(args, "port", 1, UINT16_MAX, AGENT_PORT_DEFAULT)};
+    args_hex(args, "key", told->key, sizeof(told->key));
+    if (!args->fault[0] && link_fault(name, address))
+        args_fault(args, "%s", link_fault(name, address));
+}
+
+static void op_link_add(struct agent *agent, struct args *args, struct reply *reply)
+{
+    struct peer_told told;
     int result;
 
-    args_hex(args, "key", key, sizeof(key));
+    parse_link(args, &told);
     if (refused(args, reply))
         return;
-    fault = link_fault(name, address);
-    if (fault) {
-        reply_error(reply, "bad-argument", "%s", fault);
-        return;
-    }
-    result = peers_add(agent, name, id, address ? address : "", port, key);
+    result = peers_add(agent, &told);
     if (result == EADDRINUSE)
-        reply_error(reply, "clash", "the name \"%s\" or the id %u belongs to another domain", name,
-                    id);
+        reply_error(reply, "clash", "the name \"%s\" or the id %u belongs to another domain",
+                    told.name, told.id);
     else if (result < 0)
         reply_error(reply, "failed", "the link cannot be made: %s", strerror(-result));
     else
@@ -129,7 +142,7 @@ static void op_links(struct agent *agent, struct args *args, struct reply *reply
     (void)args;
     for (struct peer *peer = agent->peers; peer; peer = peer->next)
         json_array_append_new(links, describe_link(peer));
-    reply_ok(reply, json_pack("{s:o}", "links", links));
+    reply_ok(reply, json_pack("{s:o, s:I}", "links", links, "host", (json_int_t)host_id(agent)));
 }
 
 static void op_streams(struct agent *agent, struct args *args, struct reply *reply)

@@ -14,6 +14,7 @@
 #include "daemon/ctl.h"
 #include "daemon/dialling.h"
 #include "daemon/exports.h"
+#include "daemon/host.h"
 #include "daemon/imports.h"
 #include "daemon/relay.h"
 #include "daemon/requests.h"
@@ -207,14 +208,16 @@ static void listener_ready(struct loop_source *source, uint32_t events)
         admit(agent, fd, false, NULL);
 }
 
-void peers_called(struct agent *agent, uint32_t id, int fd)
+bool peers_expect(struct agent *agent, uint32_t id)
 {
     const struct peer *peer = peers_find_by_id(agent, id);
 
-    if (peer && peer->link->lower)
-        admit(agent, fd, true, NULL);
-    else
-        close(fd); /* nobody whom this domain knows calls */
+    return peer && peer->link->lower;
+}
+
+void peers_called(struct agent *agent, int fd)
+{
+    admit(agent, fd, true, NULL);
 }
 
 bool peers_connect(struct peer *peer, int fd, bool relayed)
@@ -283,7 +286,7 @@ struct peer *peers_find(struct agent *agent, const char *name)
     return peer;
 }
 
-struct peer *peers_find_by_id(struct agent *agent, uint32_t id)
+struct peer *peers_find_by_id(const struct agent *agent, uint32_t id)
 {
     struct peer *peer = agent->peers;
 
@@ -292,7 +295,7 @@ struct peer *peers_find_by_id(struct agent *agent, uint32_t id)
     return peer;
 }
 
-static struct peer *peer_new(struct agent *agent, const char *name, uint32_t id)
+static struct peer *peer_new(struct agent *agent, const struct peer_told *told)
 {
     struct peer *peer = calloc(1, sizeof(*peer));
 
@@ -304,8 +307,10 @@ static struct peer *peer_new(struct agent *agent, const char *name, uint32_t id)
                           .attach.retry.expired = requests_attach_retry,
                           .as = agent->options.remote_user};
     dialling_init(peer);
-    snprintf(peer->name, sizeof(peer->name), "%s", name);
-    peer->link = link_new(&agent->loop, &agent->budget, agent->options.id, id, &link_user, peer);
+    snprintf(peer->name, sizeof(peer->name), "%s", told->name);
+    snprintf(peer->owner, sizeof(peer->owner), "%s", told->owner);
+    peer->link =
+        link_new(&agent->loop, &agent->budget, agent->options.id, told->id, &link_user, peer);
     if (!peer->link) {
         free(peer);
         return NULL;
@@ -313,6 +318,7 @@ static struct peer *peer_new(struct agent *agent, const char *name, uint32_t id)
     peer->link->grace_us = agent->options.grace_us;
     agent->peers = peer;
     imports_clear(peer);
+    host_changed(agent);
     return peer;
 }
 
@@ -328,22 +334,23 @@ static void begin_dialling(struct peer *peer)
     dialling_start(peer);
 }
 
-int peers_add(struct agent *agent, const char *name, uint32_t id, const char *address,
-              uint16_t port, const uint8_t key[WIRE_KEY_SIZE])
+int peers_add(struct agent *agent, const struct peer_told *told)
 {
-    struct peer *peer = peers_find(agent, name);
+    struct peer *peer = peers_find(agent, told->name);
     bool moved, new_key;
 
-    if (peer != peers_find_by_id(agent, id) || id == agent->options.id)
+    if (peer != peers_find_by_id(agent, told->id) || told->id == agent->options.id)
+        return EADDRINUSE;
+    if (peer && strcmp(peer->owner, told->owner) != 0)
         return EADDRINUSE;
     if (!peer)
-        peer = peer_new(agent, name, id);
+        peer = peer_new(agent, told);
     if (!peer)
         return -ENOMEM;
-    moved = !is_at(peer, address, port);
-    new_key = keys_tell(&peer->keys, key);
-    snprintf(peer->address, sizeof(peer->address), "%s", address);
-    peer->port = port;
+    moved = !is_at(peer, told->address, told->port);
+    new_key = keys_tell(&peer->keys, told->key);
+    snprintf(peer->address, sizeof(peer->address), "%s", told->address);
+    peer->port = told->port;
     if (moved)
         begin_dialling(peer);
     else if (new_key && !peer->session && peer->dialling.fd < 0)
@@ -364,6 +371,7 @@ void peers_remove(struct peer *peer)
     while (*at != peer)
         at = &(*at)->next;
     *at = peer->next;
+    host_changed(peer->agent);
     sodium_memzero(&peer->keys, sizeof(peer->keys));
     free(peer);
 }

@@ -3,6 +3,8 @@
 
 #include "daemon/agent.h"
 
+#define PEER_OWNER_MAX 63u
+
 struct import;
 
 /* A request that waits for the link's next handover to end. */
@@ -24,7 +26,9 @@ struct peer {
     struct peer *next;
     struct agent *agent;
     char name[WIRE_DOMAIN_NAME_MAX + 1];
-    char address[64]; /* empty: it has none in a network of ours */
+    char
+        owner[PEER_OWNER_MAX + 1]; /* who said the link; empty: whoever has the agent for himself */
+    char address[64];              /* empty: it has none in a network of ours */
     uint16_t port;
     struct keys keys;
     bool relayed;          /* its last connection goes, or went, through the hosts */
@@ -40,21 +44,32 @@ struct peer {
     struct pending_attach attach;
 };
 
+/* What a link.add says. */
+struct peer_told {
+    const char *name;
+    uint32_t id;
+    const char *owner;   /* may be empty */
+    const char *address; /* likewise */
+    uint16_t port;
+    uint8_t key[WIRE_KEY_SIZE];
+};
+
 int peers_start(struct agent *agent); /* listens */
 void peers_stop(struct agent *agent);
 
 struct peer *peers_find(struct agent *agent, const char *name);
-struct peer *peers_find_by_id(struct agent *agent, uint32_t id);
+struct peer *peers_find_by_id(const struct agent *agent, uint32_t id);
 /* Idempotent. Another key is for the next connection: one that is up goes on. A positive result:
- * the name or id belongs to another peer. `address` may be empty. */
-int peers_add(struct agent *agent, const char *name, uint32_t id, const char *address,
-              uint16_t port, const uint8_t key[WIRE_KEY_SIZE]);
+ * the name or id belongs to another peer, or the peer is another owner's. */
+int peers_add(struct agent *agent, const struct peer_told *told);
 void peers_remove(struct peer *peer);
 
 /* A connection to it, which is to prove itself; takes the socket. */
 bool peers_connect(struct peer *peer, int fd, bool relayed);
-/* A domain calls through the hosts; takes the socket. */
-void peers_called(struct agent *agent, uint32_t id, int fd);
+/* Whether that domain may call through the hosts: it is known, and it is the one that dials. */
+bool peers_expect(struct agent *agent, uint32_t id);
+/* Such a domain calls; takes the socket. */
+void peers_called(struct agent *agent, int fd);
 /* The way through the hosts has come, or gone. */
 void peers_relay_changed(struct agent *agent);
 

@@ -6,6 +6,7 @@
 #include <termios.h>
 
 #include "base/log.h"
+#include "daemon/host.h"
 #include "daemon/peers.h"
 #include "daemon/routes.h"
 #include "daemon/trunks.h"
@@ -19,10 +20,16 @@ static struct relay *from_port(struct relay_line *line)
     return container_of(line, struct relay, port.line);
 }
 
+static void port_changed(struct relay *relay)
+{
+    host_changed(relay->agent);
+    peers_relay_changed(relay->agent);
+}
+
 static void port_up(struct relay_line *line)
 {
-    log_info("relay: the host's agent is there");
-    peers_relay_changed(from_port(line)->agent);
+    log_info("relay: the agent of host %u is there", line->other);
+    port_changed(from_port(line));
 }
 
 static void port_reset(struct relay_line *line)
@@ -30,7 +37,7 @@ static void port_reset(struct relay_line *line)
     struct relay *relay = from_port(line);
 
     relay_end_hang_up(&relay->end);
-    peers_relay_changed(relay->agent);
+    port_changed(relay);
 }
 
 static void port_frame(struct relay_line *line, const struct relay_frame *frame,
@@ -96,9 +103,14 @@ static struct relay_way *find_way(void *user, uint32_t domain)
 
 /* ---- both ---- */
 
-static void called(void *user, uint32_t source, int fd)
+static bool expects(void *user, uint32_t source)
 {
-    peers_called(user, source, fd);
+    return peers_expect(user, source);
+}
+
+static void called(void *user, int fd)
+{
+    peers_called(user, fd);
 }
 
 int relay_start(struct agent *agent)
@@ -115,6 +127,7 @@ int relay_start(struct agent *agent)
     relay_pipe_init(&relay->port, &agent->loop, false, &port_user, port_ended);
     relay_end_init(&relay->end, &agent->loop, agent->options.id,
                    agent->options.data ? &relay->port.line.way : &relay->local);
+    relay->end.expects = expects;
     relay->end.called = called;
     relay->end.user = agent;
     if (agent->options.data)

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/socket.h"
 #include "daemon/ctl.h"
+#include "daemon/peers.h"
 #include "daemon/trunks.h"
 
 #define ROUTE_RETRY_MIN_US 50000u
@@ -58,6 +59,7 @@ struct relay_way *routes_find(struct agent *agent, uint32_t domain)
 void routes_changed(struct agent *agent)
 {
     relay_switch_settle(&agent->relay->between);
+    peers_relay_changed(agent); /* a host's own links take these ways, too */
 }
 
 /* ---- the host's end of a guest's port ---- */
@@ -145,6 +147,7 @@ static struct route *route_new(struct relay *relay, uint32_t domain)
                             .retry.expired = open_port,
                             .retry_us = ROUTE_RETRY_MIN_US};
     relay_pipe_init(&route->port, &relay->agent->loop, false, &port_user, port_ended);
+    route->port.line.self = relay->agent->options.id;
     relay->routes = route;
     return route;
 }

@@ -10,11 +10,11 @@
 #include "base/log.h"
 #include "base/passing.h"
 #include "base/socket.h"
+#include "daemon/host.h"
 #include "daemon/peers.h"
 #include "daemon/ports.h"
 #include "link/direct.h"
 
-#define CID_LOCAL 1u
 #define CALLS_MAX 1024u
 
 /* One connection: a request, and the answer to it once there is one. */
@@ -76,8 +76,11 @@ static void take_filler(struct call *call)
 
 static void answer(struct call *call, int error, uint32_t port)
 {
-    struct shim_answer answer = {
-        .error = error, .cid = call->agent->options.id, .port = port, .stream = call->stream};
+    struct shim_answer answer = {.error = error,
+                                 .cid = call->agent->options.id,
+                                 .port = port,
+                                 .host = host_id(call->agent),
+                                 .stream = call->stream};
 
     take_filler(call);
     passing_send(call->source.fd, &answer, sizeof(answer), error ? call->socket : -1);
@@ -128,15 +131,16 @@ static void connect_here(struct call *call, const struct shim_request *request, 
     answer(call, error == -EAGAIN ? ECONNRESET : -error, call->local_port);
 }
 
-static void connect_to_peer(struct call *call, const struct shim_request *request, int fd)
+static void connect_to_peer(struct call *call, const struct shim_request *request, uint32_t domain,
+                            int fd)
 {
-    struct peer *peer = peers_find_by_id(call->agent, request->cid);
+    struct peer *peer = peers_find_by_id(call->agent, domain);
     struct caller caller = {.port = call->local_port, .user = asking_user(call)};
     uint32_t id;
 
     if (!peer) {
         close(fd);
-        answer(call, EHOSTUNREACH, 0);
+        answer(call, domain && domain != request->cid ? EACCES : EHOSTUNREACH, 0);
         return;
     }
     call->stream = (uint64_t)peer->link->peer_id << 32;
@@ -149,7 +153,7 @@ static void connect_to_peer(struct call *call, const struct shim_request *reques
 
 static void serve_connect(struct call *call, const struct shim_request *request, int fd)
 {
-    uint32_t port = request->local_port;
+    uint32_t port = request->local_port, domain = request->cid;
     struct loop *loop = &call->agent->loop;
 
     call->local_port =
@@ -160,10 +164,12 @@ static void serve_connect(struct call *call, const struct shim_request *request,
     }
     if (request->timeout_us)
         loop_arm(loop, &call->deadline, request->timeout_us);
-    if (request->cid == CID_LOCAL || request->cid == call->agent->options.id)
+    if (domain == SHIM_CID_HOST)
+        domain = host_id(call->agent);
+    if (domain == SHIM_CID_LOCAL || domain == call->agent->options.id)
         connect_here(call, request, fd);
     else
-        connect_to_peer(call, request, fd);
+        connect_to_peer(call, request, domain, fd);
 }
 
 static struct stream *named_stream(const struct call *call, uint64_t id, struct link **link)

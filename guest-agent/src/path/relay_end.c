@@ -206,11 +206,12 @@ static int channel_new(struct relay_end *end, uint32_t peer, uint64_t number)
 
 static void on_open(struct relay_end *end, const struct relay_frame *frame)
 {
-    int fd = find(end, frame) ? -EEXIST : channel_new(end, frame->source, frame->channel);
+    bool welcome = !find(end, frame) && end->expects(end->user, frame->source);
+    int fd = welcome ? channel_new(end, frame->source, frame->channel) : -ECONNREFUSED;
     struct relay_channel unknown = {.end = end, .peer = frame->source, .number = frame->channel};
 
     if (fd >= 0)
-        end->called(end->user, frame->source, fd);
+        end->called(end->user, fd);
     else
         say(&unknown, RELAY_CLOSE, NULL, 0);
 }

@@ -14,8 +14,10 @@ struct relay_end {
     struct relay_way *out;
     struct loop *loop;
     uint32_t self;
-    /* Another domain calls; takes the socket. */
-    void (*called)(void *user, uint32_t source, int fd);
+    /* Whether another domain may call: else nothing is kept for it. */
+    bool (*expects)(void *user, uint32_t source);
+    /* It calls; takes the socket. */
+    void (*called)(void *user, int fd);
     void *user;
     struct relay_channel *channels;
     uint32_t count;

@@ -91,12 +91,14 @@ void relay_line_close(struct relay_line *line)
     queue_clear(&line->in);
     queue_clear(&line->out);
     line->theirs = 0;
+    line->other = 0;
     lose(line);
 }
 
 static void say_hello(struct relay_line *line)
 {
-    struct relay_frame hello = {.kind = RELAY_HELLO, .channel = line->own, .opening = line->theirs};
+    struct relay_frame hello = {
+        .kind = RELAY_HELLO, .source = line->self, .channel = line->own, .opening = line->theirs};
 
     line->broken |= put(line, hello, NULL) < 0;
 }
@@ -131,6 +133,7 @@ static void on_hello(struct relay_line *line, const struct relay_frame *hello)
         line->theirs = hello->channel;
         lose(line);
     }
+    line->other = hello->source;
     if (is_new || !known)
         say_hello(line);
     if (known && !line->up) {

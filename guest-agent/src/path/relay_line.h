@@ -38,6 +38,8 @@ struct relay_line {
     struct relay_sums sums_out;
     uint64_t own; /* nonces of the openings */
     uint64_t theirs;
+    uint32_t self;  /* a host says in HELLO which domain it is; 0: says nothing */
+    uint32_t other; /* what the other end said; 0: nothing, or it is not there */
     bool strict;
     bool up;
     bool broken; /* its owner is to close it */

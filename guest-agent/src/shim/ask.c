@@ -93,14 +93,16 @@ int ask(const struct shim_request *request, int fd, uint64_t timeout_us, struct 
     return error;
 }
 
-int ask_cid(uint32_t *cid)
+int ask_cids(uint32_t *cid, uint32_t *host)
 {
     struct shim_request request = {.type = SHIM_WHOAMI};
     struct shim_answer answer;
     int error = ask(&request, -1, ASK_PATIENCE_US, &answer);
 
-    if (!error)
+    if (!error) {
         *cid = answer.cid;
+        *host = answer.host;
+    }
     return error;
 }
 

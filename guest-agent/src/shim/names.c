@@ -216,8 +216,8 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 /* What the program gives a place for may lie anywhere. */
 static int tell_cid(void *place)
 {
-    uint32_t cid;
-    int error = ask_cid(&cid);
+    uint32_t cid, host;
+    int error = ask_cids(&cid, &host);
 
     if (!error)
         memcpy(place, &cid, sizeof(cid));

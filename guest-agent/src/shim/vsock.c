@@ -56,6 +56,22 @@ int socket(int domain, int type, int protocol)
 
 /* ---- bind and listen ---- */
 
+/* Only a host itself is at CID 2. */
+static int check_own(uint32_t asked)
+{
+    uint32_t cid, host;
+    int error;
+
+    if (asked == VMADDR_CID_ANY || asked == VMADDR_CID_LOCAL)
+        return 0;
+    error = ask_cids(&cid, &host);
+    if (error)
+        return error;
+    if (asked == VMADDR_CID_HOST)
+        asked = host;
+    return asked == cid ? 0 : -EADDRNOTAVAIL;
+}
+
 static int bind_port(struct handle *handle, const struct sockaddr_vm *vm)
 {
     struct shim_request request = {.type = SHIM_BIND, .port = vm->svm_port};
@@ -64,15 +80,9 @@ static int bind_port(struct handle *handle, const struct sockaddr_vm *vm)
 
     if (handle->state != HANDLE_FRESH)
         return -EINVAL;
-    if (vm->svm_cid != VMADDR_CID_ANY && vm->svm_cid != VMADDR_CID_LOCAL) {
-        uint32_t cid;
-
-        error = ask_cid(&cid);
-        if (!error && vm->svm_cid != cid)
-            error = -EADDRNOTAVAIL;
-        if (error)
-            return error;
-    }
+    error = check_own(vm->svm_cid);
+    if (error)
+        return error;
     error = ask(&request, handle->other_end, ASK_PATIENCE_US, &answer);
     if (error)
         return error;

@@ -1,0 +1,251 @@
+"""The host is a domain: a guest with no network talks to it, and it to the guest, by path and by
+port; CID 2 is the host the guest is on, and a host that was called by its name stays the same.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from agents import BUILD, Agent, Refused, wait_until
+from programs import Flow, Server, both_ways, connect, open_streams
+from relayed import HostAndGuest, Hosts, hosts
+from shimmed import await_direct, finish, flow, program
+
+PORT = 5000
+HOST = 2
+SERVE = """
+server = vsock(); server.bind((int(sys.argv[1]), int(sys.argv[2]))); server.listen(8)
+say("listening")
+one, address = server.accept(); say(address[0]); one.sendall(sys.argv[3].encode())
+one.shutdown(socket.SHUT_WR); one.recv(1)
+"""
+CALL = """
+one = end(int(sys.argv[1]), int(sys.argv[2]))
+say(one.getpeername()[0], one.recv(100).decode())
+"""
+REFUSED = """
+try: end(int(sys.argv[1]), 5000); say("connected")
+except OSError as error: say(os.strerror(error.errno))
+"""
+
+
+@pytest.fixture
+def both(folder: Path) -> Iterator[Hosts]:
+    with hosts(folder) as made:
+        made.route()
+        yield made
+
+
+@pytest.fixture
+def pair(both: Hosts) -> HostAndGuest:
+    """g1 and the host that it is on."""
+    made = both.meet(both.g1, both.h1)
+    made.await_up()
+    return made
+
+
+def answers_at(client: Agent, cid: int, server: Agent, *, bound: int = 0xFFFFFFFF) -> str:
+    """What a program of the client's reads when it connects, and from which address it calls."""
+    with program(server, SERVE, bound, PORT, server.name) as serving:
+        assert serving.line() == "listening"
+        with program(client, CALL, cid, PORT) as calling:
+            said = calling.line()
+            calling.end()
+        return f"{said}, called by {serving.line()}"
+
+
+def refusal(agent: Agent, cid: int) -> str:
+    with program(agent, REFUSED, cid) as calling:
+        return calling.end()
+
+
+def await_motion(flows: list[Flow], more: int = 100_000) -> None:
+    before = [one.checked for one in flows]
+    wait_until(
+        lambda: all(one.checked >= was + more for one, was in zip(flows, before, strict=True)),
+        "all flows move",
+    )
+
+
+def end_all(flows: list[Flow]) -> None:
+    for one in flows:
+        one.finish()
+
+
+def knows_host(agent: Agent, host: Agent | None) -> None:
+    number = host.id if host else 0
+    wait_until(lambda: agent.call("hello")["host"] == number, f"{agent.name} is on {number}")
+
+
+# ---- both families, both ways ----
+
+
+def test_by_path_both_ways(pair: HostAndGuest) -> None:
+    flows = both_ways(open_streams(pair, 4))
+    await_motion(flows, 1 << 20)
+    assert {stream["path"] for stream in pair.g2.streams()} == {"relay"}
+    end_all(flows)
+
+
+def test_by_port_both_ways(pair: HostAndGuest) -> None:
+    assert answers_at(pair.g1, pair.g2.id, pair.g2) == "1001 h1, called by 3"
+    assert answers_at(pair.g2, pair.g1.id, pair.g1) == "3 g1, called by 1001"
+
+
+def test_cid_2_is_the_host(pair: HostAndGuest) -> None:
+    assert answers_at(pair.g1, HOST, pair.g2) == "2 h1, called by 3"
+
+
+def test_a_host_is_at_cid_2_itself(pair: HostAndGuest) -> None:
+    assert answers_at(pair.g1, HOST, pair.g2, bound=HOST) == "2 h1, called by 3"
+    assert answers_at(pair.g2, HOST, pair.g2) == "2 h1, called by 2"
+    with program(pair.g1, "try: vsock().bind((2, 5000))\nexcept OSError as e: say(e)") as guest:
+        assert "Cannot assign requested address" in guest.end()
+
+
+def test_the_host_by_its_other_name(pair: HostAndGuest) -> None:
+    server = Server(pair.g2.run_dir, "rpc")
+    client = connect(pair.g1.run_dir / "host" / "rpc")
+    server.accept().sendall(b"h1")
+    assert client.recv(10) == b"h1"
+    assert (pair.g1.run_dir / "host").readlink() == Path("h1")
+    assert not (pair.g2.run_dir / "host").is_symlink()
+    server.close()
+    client.close()
+
+
+# ---- moves ----
+
+
+def test_a_named_host_is_kept_and_cid_2_is_another_one(both: Hosts, pair: HostAndGuest) -> None:
+    new = both.meet(both.g1, both.h2)
+    new.await_up()
+    flows = both_ways(open_streams(pair, 3))
+    await_motion(flows)
+    with flow(pair, cid=HOST) as (client, server):
+        both.move("g1", both.h2)
+        knows_host(both.g1, both.h2)
+        await_motion(flows)
+        assert answers_at(both.g1, HOST, both.h2) == "2 h2, called by 3"
+        assert answers_at(both.g1, both.h1.id, both.h1) == "1001 h1, called by 3"
+        assert (both.g1.run_dir / "host").readlink() == Path("h2")
+        both.move("g1", both.h1)
+        knows_host(both.g1, both.h1)
+        await_motion(flows)
+        finish(client, server)
+    end_all(flows)
+
+
+def test_shared_memory_where_they_are_together(both: Hosts, pair: HostAndGuest) -> None:
+    flows = both_ways(open_streams(pair, 2))
+    for there in (both.h2, both.h1, both.h2):
+        region = pair.make_region()
+        pair.attach(region)
+        (link,) = pair.g2.call("links")["links"]
+        assert link["file"] == str(region[0])
+        assert pair.hand_over("shm")["from"] == "relay"
+        await_motion(flows)
+        assert pair.hand_over("relay")["to"] == "relay"
+        assert "file" not in pair.g2.call("links")["links"][0]
+        both.move("g1", there)
+        pair.await_up()
+        await_motion(flows)
+    end_all(flows)
+
+
+def test_programs_of_a_host_share_memory_themselves(pair: HostAndGuest) -> None:
+    pair.attach(pair.make_region())
+    pair.hand_over("shm")
+    with flow(pair) as (client, server):
+        await_direct(pair.g1)
+        await_direct(pair.g2)
+        pair.hand_over("relay")
+        finish(client, server)
+
+
+def test_a_killed_agent_of_the_host_ends_streams_and_is_met_again(
+    both: Hosts, pair: HostAndGuest
+) -> None:
+    flows = both_ways(open_streams(pair, 1))
+    both.kill(both.h1)
+    both.h1.call("link.add", peer="g1", peer_id=3, key=Hosts.KEY)
+    for one in flows:
+        one.await_end()
+    pair.await_up()
+    again = both_ways(open_streams(pair, 1))
+    await_motion(again)
+    end_all(again)
+
+
+# ---- refusals ----
+
+
+def test_no_grant_with_the_host(both: Hosts) -> None:
+    knows_host(both.g1, both.h1)
+    assert refusal(both.g1, HOST) == "Permission denied"
+    assert refusal(both.g1, both.h1.id) == "No route to host"
+    assert not (both.g1.run_dir / "host").is_symlink()
+
+
+def test_a_host_that_nobody_has_told_of(folder: Path) -> None:
+    with hosts(folder) as made:
+        assert refusal(made.g1, HOST) == "No route to host"
+        assert made.g1.call("hello")["host"] == 0
+
+
+def test_a_revoked_host_is_forgotten(pair: HostAndGuest) -> None:
+    Server(pair.g2.run_dir, "rpc")
+    wait_until((pair.g1.run_dir / "h1" / "rpc").exists, "the export appears")
+    pair.g2.call("link.remove", peer="g1", policy="reset")
+    pair.g1.call("link.remove", peer="h1", policy="reset")
+    assert refusal(pair.g1, HOST) == "Permission denied"
+    assert {each.name for each in pair.g1.run_dir.iterdir()} == {"agent.sock", "self", "shim.sock"}
+
+
+def test_each_commander_has_its_own_links(both: Hosts) -> None:
+    guest = {"peer": "g9", "peer_id": 9, "key": Hosts.KEY}
+    both.h1.call("link.add", owner="lab-1", **guest)
+    both.h1.call("link.add", owner="lab-1", **guest)
+    for other in ({"owner": "lab-2"}, {}):
+        with pytest.raises(Refused, match="clash"):
+            both.h1.call("link.add", **other, **guest)
+    with pytest.raises(Refused, match="no-link"):
+        both.h1.call("link.remove", peer="g9", owner="lab-2")
+    (link,) = both.h1.call("links")["links"]
+    assert link["owner"] == "lab-1"
+    both.h1.call("link.remove", peer="g9", owner="lab-1")
+
+
+# ---- the command ----
+
+
+def domsock(agent: Agent, *argv: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    command = [str(BUILD / "domsock"), *argv, "--run-dir", str(agent.run_dir)]
+    return subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+
+
+def test_the_command_in_guest_and_host(pair: HostAndGuest) -> None:
+    relay = "through the hosts (relay): there is no network between the domains\n"
+    for domain in ("h1", "1001", "2", "host"):
+        assert domsock(pair.g1, "path", domain).stdout == relay
+        assert "answers" in domsock(pair.g1, "ping", domain, "-c", "1").stdout
+    assert domsock(pair.g2, "path", "g1").stdout == relay
+    assert "answers" in domsock(pair.g2, "ping", "g1", "-c", "1").stdout
+    (line,) = (line for line in domsock(pair.g1, "ls").stdout.splitlines() if "h1" in line)
+    assert line.split() == ["h1", "1001", "up", "relay", "0", "0.0", "this", "host"]
+
+
+def test_requests_by_the_command(pair: HostAndGuest) -> None:
+    asked = ['{"id": 7, "op": "hello"}', "", '{"id": 8, "op": "dance"}', '{"id": "x", "op":"ping"}']
+    done = domsock(pair.g2, "ctl", given="\n".join(asked) + "\n")
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer["id"] for answer in answers] == [7, 8, "x"]
+    assert (answers[0]["name"], answers[0]["host"]) == ("h1", 1001)
+    assert [answer["ok"] for answer in answers] == [True, False, True]
+    wrong = domsock(pair.g2, "ctl", given="[\n")
+    assert (wrong.returncode, "is no JSON object" in wrong.stderr) == (1, True)
