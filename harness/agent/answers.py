@@ -27,16 +27,21 @@ class Hello(Answer):
     name: Word
     version: Word
     monotonic_ns: Count
+    domain_id: Count = 0
 
 
 class Link(Answer):
-    """A link as one end sees it. `phase` is a handover's, `epoch` the number of them so far."""
+    """A link as one end sees it. `phase` is a handover's, `epoch` the number of them so far;
+    `owner` is who said it, `file` what is mapped of its region.
+    """
 
     peer: Word
     state: Literal["down", "connecting", "up"] = "down"
     path: PathName = "none"
     phase: Phase = "idle"
     epoch: Count = 0
+    owner: Word = ""
+    file: Word = ""
 
 
 class Links(Answer):

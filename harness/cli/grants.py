@@ -13,34 +13,42 @@ from harness.cli.progress import Progress
 from harness.cli.signals import stop_at_first_signal
 from harness.errors import UsageError
 from harness.events import EventLog
+from harness.grants.grant import Grant
 from harness.model.grant_table import Pair
 from harness.model.topology import GrantSpec, Policy
 from harness.testbed import granting
 from harness.testbed.testbed import Testbed
 
 OUTCOMES = {
-    "fallback": "open streams go on by TCP, and no memory is shared any more",
+    "fallback": "open streams go on by {}, and no memory is shared any more",
     "reset": "open streams have ended, and the two know each other no more",
 }
 
 
 def grant(testbed: str, pair: Pair, size: int, policy: Policy) -> None:
-    """Let two guests share memory, at once and whenever they meet."""
+    """Let two domains share memory, at once and whenever they meet."""
     if pair[0] == pair[1]:
-        raise UsageError(f"a grant joins two guests, not {pair[0]} with itself")
+        raise UsageError(f"a grant joins two domains, not {pair[0]} with itself")
     spec = GrantSpec(between=pair, size=size, policy=policy)
     with _changing(testbed) as running:
         made = granting.grant(running, spec)
-    path = "they share memory" if made.region else "they are on TCP until they meet"
+    path = "they share memory" if made.region else f"they are on {_other(made)} until they meet"
     Console().print(f"{made.name} is granted: {path}")
 
 
+def _other(grant: Grant | None) -> str:
+    """The path where no memory is shared."""
+    return "TCP" if grant is None or grant.network is not None else "relay"
+
+
 def revoke(testbed: str, pair: Pair, policy: Policy | None) -> None:
-    """Take the shared memory of two guests away."""
+    """Take the shared memory of two domains away."""
     first, second = sorted(pair)
     with _changing(testbed) as running:
         followed = granting.revoke(running, (first, second), policy)
-    Console().print(f"{first}-{second} is revoked: {OUTCOMES[followed]}", soft_wrap=True)
+        at_work = running.grant_between((first, second))
+    outcome = OUTCOMES[followed].format(_other(at_work))
+    Console().print(f"{first}-{second} is revoked: {outcome}", soft_wrap=True)
 
 
 def release(testbed: str, guest: str) -> None:

@@ -127,7 +127,7 @@ def _without_region(row: Mapping[str, Any]) -> str:
     if row["path"] == "none":
         return "none: no link"
     why = "revoked" if row["revoked"] else "released" if row["released"] else "apart"
-    return f"none: {why}, on TCP"
+    return f"none: {why}, on {'TCP' if row['path'] == 'tcp' else row['path']}"
 
 
 def summary(console: Console, result: Summary, folder: str) -> None:

@@ -95,7 +95,8 @@ def _grants(topology: Topology) -> Table:
 
 
 def _first(topology: Topology, grant: GrantSpec) -> str:
-    hosts = {topology.guests[name].host for name in grant.pair}
+    guests = topology.guests
+    hosts = {guests[name].host if name in guests else name for name in grant.pair}
     if len(hosts) == 1:
         return f"shm on {hosts.pop()}"
     return "apart, on TCP" if topology.common_network(grant.pair) else "apart, by relay"

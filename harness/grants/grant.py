@@ -1,4 +1,4 @@
-"""One grant at work: two guests, their link, and the region while they share a host."""
+"""One grant at work: two domains, their link, and the region while they share a host."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from harness.agent.answers import HandoverAnswer, Link, Links
 from harness.agent.client import AgentRefused
 from harness.errors import TestbedError
 from harness.events import EventLog
+from harness.grants.host_domain import HostDomain
 from harness.grants.member import Member
 from harness.grants.region import Region
 from harness.hosts.base import Host
@@ -38,7 +39,7 @@ class Change:
 
 
 class Grant:
-    """The relation of two guests.
+    """The relation of two guests, or of a guest and a host.
 
     Its link always exists, over the guest network of index `network`, or through the hosts where
     that leads nowhere or there is none (None); its region exists only
@@ -55,7 +56,7 @@ class Grant:
         events: EventLog,
         network: int | None = 0,
     ) -> None:
-        low, high = sorted(members, key=lambda member: member.domain_id)
+        low, high = sorted(members, key=_rank)
         self.row, self.testbed, self.events, self.network = row, testbed, events, network
         self.low, self.high = low, high
         self.shares = row.shares
@@ -139,7 +140,7 @@ class Grant:
         self._both(self._remove_link)
 
     def _remove_link(self, member: Member) -> None:
-        remove_link(member, self._peer(member).name)
+        remove_link(member, self._peer(member).name, self.testbed)
 
     def _add_link(self, member: Member, key: str) -> None:
         peer = self._peer(member)
@@ -147,6 +148,7 @@ class Grant:
             "link.add",
             peer=peer.name,
             peer_id=peer.domain_id,
+            owner=self.testbed,
             key=key,
             **self._address_of(peer),
         )
@@ -244,13 +246,15 @@ class Grant:
 
     def _plug(self, member: Member) -> None:
         assert self.region is not None
-        member.attach_region(self.region.name, self.region.size, self.alias_for(member))
+        region, alias = self.region, self.alias_for(member)
+        file = member.attach_region(region.name, region.size, alias)
         member.agent.call(
             "region.attach",
             within=PLUG_SECONDS + 5,
             peer=self._peer(member).name,
-            nonce=self.region.nonce,
+            nonce=region.nonce,
             deadline_ms=int(PLUG_SECONDS * 1000),
+            **({"file": file} if file else {}),
         )
 
     def part(self) -> Change:
@@ -348,10 +352,17 @@ class Grant:
                 future.result()
 
 
-def remove_link(member: Member, peer: str) -> None:
+def _rank(member: Member) -> int:
+    """The lower domain id first. A host's is above those of all guests: it is not asked for that,
+    because its agent may be away.
+    """
+    return naming.FIRST_HOST_ID if isinstance(member, HostDomain) else member.domain_id
+
+
+def remove_link(member: Member, peer: str, testbed: str) -> None:
     """That member's agent forgets the peer, and its streams with it end; it may have none."""
     try:
-        member.agent.call("link.remove", peer=peer, policy="reset")
+        member.agent.call("link.remove", peer=peer, owner=testbed, policy="reset")
     except AgentRefused as refusal:
         if refusal.code != "no-link":
             raise

@@ -1,4 +1,4 @@
-"""A guest, as far as a grant needs to know it."""
+"""A guest or a host, as far as a grant needs to know it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,15 @@ class Place(Protocol):
 
 
 class Member(Protocol):
-    """One of the two guests of a grant."""
+    """One of the two members of a grant."""
 
-    name: str
-    domain_id: int
+    @property
+    def name(self) -> str:
+        """Its name in the topology."""
+
+    @property
+    def domain_id(self) -> int:
+        """Its number among domains."""
 
     @property
     def place(self) -> Place:
@@ -30,8 +35,8 @@ class Member(Protocol):
     def agent(self) -> AgentClient:
         """Its agent."""
 
-    def attach_region(self, region: str, size: int, alias: str) -> None:
-        """Hot-plug a region."""
+    def attach_region(self, region: str, size: int, alias: str) -> str | None:
+        """Hot-plug a region; or the path of the file that its agent is to map instead."""
 
     def detach_region(self, alias: str, *, within: float) -> None:
         """Unplug one."""

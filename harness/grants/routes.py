@@ -1,13 +1,13 @@
 """The ways through the hosts, for links that no guest network carries: told to every host's agent.
 
-A host's agent passes on what guests without a network say to each other (docs/protocol.md,
-"Relay"). It has to be told where each guest is, again after every move.
+A host's agent passes on what guests without a network say to each other, and what they and hosts
+say (docs/protocol.md, "Relay"). It has to be told where each guest is, again after every move.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -48,7 +48,8 @@ class _Agent(BaseModel):
 
 class Routes:
     """All ways to the guests of a testbed, of which `owner` is the id, and `key` the secret that
-    its hosts share. `hosts` and `guests` are by name, as they are when they are looked at.
+    its hosts share; and to the hosts that are `granted` to guests, which may be on others.
+    `hosts` and `guests` are by name, as they are when they are looked at.
     """
 
     def __init__(
@@ -58,9 +59,11 @@ class Routes:
         hosts: Mapping[str, Host],
         guests: Mapping[str, Routed],
         events: EventLog,
+        granted: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self.owner, self.events = owner, events
         self._key, self._hosts, self._guests = key, hosts, guests
+        self._granted = granted
         self._agents: dict[str, _Agent] = {}
 
     def tell(self) -> None:
@@ -93,21 +96,25 @@ class Routes:
             self.events.emit("relay.failed", host=host, error=str(error))
 
     def _table(self, host: str, sockets: Mapping[str, str]) -> list[dict[str, Any]]:
-        ways = (self._way(host, guest, sockets[name]) for name, guest in self._guests.items())
-        return [way for way in ways if way is not None]
+        ways = [self._way(host, guest, sockets[name]) for name, guest in self._guests.items()]
+        others = sorted({*self._granted()} & self._agents.keys() - {host})
+        hosts = [self._by(self._agents[other].domain_id, other) for other in others]
+        return [*(way for way in ways if way is not None), *hosts]
 
     def _way(self, host: str, guest: Routed, socket: str) -> dict[str, Any] | None:
         """From that host to that guest."""
         home = guest.place.host
         if home.name == host:
             return {"domain": guest.domain_id, "socket": socket} if socket else None
-        if home.name not in self._agents:
-            return None
+        return self._by(guest.domain_id, home.name) if home.name in self._agents else None
+
+    def _by(self, domain: int, host: str) -> dict[str, Any]:
+        """To that domain by another host, which it may be itself."""
         return {
-            "domain": guest.domain_id,
-            "host": self._agents[home.name].domain_id,
-            "address": home.address,
-            "port": self._agents[home.name].port or naming.RELAY_PORT,
+            "domain": domain,
+            "host": self._agents[host].domain_id,
+            "address": self._hosts[host].address,
+            "port": self._agents[host].port or naming.RELAY_PORT,
             "key": self._key,
         }
 

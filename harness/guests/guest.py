@@ -172,7 +172,7 @@ class Guest:
             return ""  # it is on its way, or has ended: whoever finds it tells again
 
     def attach_region(self, region: str, size: int, alias: str) -> None:
-        """Hot-plug a region."""
+        """Hot-plug a region: its agent finds it as a device."""
         port = xml.free_port(self.domain.describe())
         self.domain.attach(xml.text(xml.shmem(region, size, alias, port)))
 

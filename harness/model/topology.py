@@ -152,10 +152,10 @@ class GuestSpec(Part):
 
 
 class GrantSpec(Part):
-    """Permission for two guests to share one region."""
+    """Permission for two guests, or for a guest and a host, to share one region."""
 
     between: tuple[Name, Name]
-    """The two guests."""
+    """The two guests, or the guest and the host."""
 
     size: RegionSize = 32 * MIB
     """The region's size: a power of two between 1 MiB and 1 GiB."""
@@ -166,7 +166,7 @@ class GrantSpec(Part):
     @model_validator(mode="after")
     def _sound(self) -> GrantSpec:
         if self.between[0] == self.between[1]:
-            raise ValueError(f"a grant joins two guests, not {self.between[0]} with itself")
+            raise ValueError(f"a grant joins two domains, not {self.between[0]} with itself")
         return self
 
     @property
@@ -227,10 +227,20 @@ class Topology(Part):
         seen: set[tuple[str, str]] = set()
         for index, grant in enumerate(self.grants):
             for name in grant.pair:
-                _check_known(f"grants.{index}.between", "guest", name, self.guests)
+                _check_known(f"grants.{index}.between", "domain", name, self.domains)
+            if all(name in self.hosts for name in grant.pair):
+                raise ValueError(
+                    f"grants.{index}: {' and '.join(grant.pair)} are hosts, which share no memory: "
+                    "one of the two has to be a guest"
+                )
             if grant.pair in seen:
                 raise ValueError(f"grants.{index}: {'-'.join(grant.pair)} is granted twice")
             seen.add(grant.pair)
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """All that have an address: guests, and hosts for guests."""
+        return (*self.guests, *self.hosts)
 
     def guest_id(self, name: str) -> int:
         """The guest's domain id: its place in the file, from 3 on."""
@@ -251,13 +261,25 @@ class Topology(Part):
         return tuple(naming.guest_address(self.guest_id(guest), index) for index in indexes)
 
     def common_network(self, pair: tuple[str, str]) -> str | None:
-        """The first network both guests have a card in; None when there is none."""
+        """The first network both guests have a card in; None when there is none. A host is in no
+        network of guests.
+        """
+        if any(name in self.hosts for name in pair):
+            return None
         others = self.networks_of(pair[1])
         return next((network for network in self.networks_of(pair[0]) if network in others), None)
 
     def region_bytes(self) -> int:
-        """What all regions take if every pair meets on one host."""
+        """What all regions take at most, all hosts together."""
         return sum(grant.size for grant in self.grants)
+
+    def region_bytes_on(self, host: str) -> int:
+        """What regions take of that host if every pair meets there that can."""
+        return sum(grant.size for grant in self.grants if self.can_share_on(host, grant.pair))
+
+    def can_share_on(self, host: str, pair: tuple[str, str]) -> bool:
+        """Whether the two may ever share memory there: with a host only on that host."""
+        return all(name not in self.hosts or name == host for name in pair)
 
     def relative_to(self, folder: PurePath) -> Topology:
         """The same with every relative path of a file taken from `folder`."""

@@ -19,8 +19,8 @@ def needs(topology: Topology) -> Needs:
 
 def check(topology: Topology) -> None:
     """Raises UsageError when a host's own room for regions does not suffice."""
-    wanted = topology.region_bytes()
     for name, host in topology.hosts.items():
+        wanted = topology.region_bytes_on(name)
         if host.shm < wanted:
             raise UsageError(
                 f"the regions need {wanted >> 20} MiB of /dev/shm, {name} has {host.shm >> 20} MiB",

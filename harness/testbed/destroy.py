@@ -7,10 +7,13 @@ same command or by gc from any machine.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 
 from harness.errors import TestbedError
 from harness.events import EventLog
+from harness.grants.grant import remove_link
+from harness.grants.host_domain import HostDomain
 from harness.grants.region import Region
 from harness.grants.routes import ROUTES_FILE, set_routes
 from harness.guests import definition, disks
@@ -39,6 +42,7 @@ def _destroy_on(claim: Claim, host: Host) -> None:
     claim.model_copy(update={"state": "ending"}).write(host)
     steps: list[Callable[[], None]] = [
         partial(_end_guests, claim, host),
+        partial(_remove_links, claim, host),
         partial(_remove_regions, claim, host),
         partial(_remove_routes, claim, host),
         partial(network.leave, host, claim.testbed_id),
@@ -60,6 +64,14 @@ def _end_guests(claim: Claim, host: Host) -> None:
                 domain.destroy()
     finally:
         place.connection.close()
+
+
+def _remove_links(claim: Claim, host: Host) -> None:
+    """Those of the host itself. An agent that does not run has none when it comes back."""
+    domain = HostDomain(host, claim.testbed_id)
+    with suppress(TestbedError):
+        for link in domain.links():
+            remove_link(domain, link.peer, claim.testbed_id)
 
 
 def _remove_regions(claim: Claim, host: Host) -> None:

@@ -19,8 +19,8 @@ from harness.virt import xml
 
 
 def grant(testbed: Testbed, spec: GrantSpec) -> Grant:
-    """Let two guests share memory: at once where they are together, and from then on whenever
-    they meet.
+    """Let two guests, or a guest and a host, share memory: at once where they are together, and
+    from then on whenever they meet.
 
     Raises UsageError with nothing touched. When it fails later the table is as it was.
     """
@@ -52,19 +52,18 @@ def _undo(testbed: Testbed, before: Table, made: Grant) -> None:
 
 
 def revoke(testbed: Testbed, pair: Pair, policy: Policy | None = None) -> Policy:
-    """Take the shared memory of two guests away; gives the policy that was followed.
+    """Take the shared memory of two domains away; gives the policy that was followed.
 
-    `fallback` lets open streams go on by TCP; `reset` ends them, and the agents forget each other.
+    `fallback` lets open streams go on without; `reset` ends them, and the agents forget each other.
     Raises UsageError with nothing touched. After any other failure it can be asked for again.
     """
-    for name in pair:
-        _running(testbed, name)
+    _members(testbed, pair)
     row, at_work = _granted_row(testbed, pair), testbed.grant_between(pair)
-    assert at_work is not None, "both run"
+    assert at_work is not None, "both are there"
     policy = policy or row.spec.policy
     if policy == "fallback" and not row.shares and not at_work.plugged:
         raise UsageError(
-            f"{'-'.join(pair)} is revoked already, its streams go on by TCP",
+            f"{'-'.join(pair)} is revoked already, its streams go on without shared memory",
             fix=f"testbed revoke {' '.join(pair)} --policy reset ends them",
         )
     _write(testbed, with_row(testbed.record.grants, row.model_copy(update={"shares": False})))
@@ -112,7 +111,7 @@ def manage(testbed: Testbed, name: str) -> None:
 
 def _check(testbed: Testbed, spec: GrantSpec) -> None:
     """Everything that can be known before anything is touched."""
-    guests = [_running(testbed, name) for name in spec.pair]
+    guests = _members(testbed, spec.pair)
     row = row_of(testbed.record.grants, spec.pair)
     if row is not None and row.shares:
         raise UsageError(
@@ -122,6 +121,25 @@ def _check(testbed: Testbed, spec: GrantSpec) -> None:
     for guest in guests:
         _check_port(guest)
     _check_room(testbed, spec)
+
+
+def _members(testbed: Testbed, pair: Pair) -> list[Guest]:
+    """Those of the two that are guests. Raises UsageError when both are hosts, or one is unknown or
+    does not run, and TestbedError when a host does not answer.
+    """
+    topology = testbed.record.topology
+    for name in pair:
+        if name not in topology.domains:
+            raise unknown("domain", name, topology.domains)
+    hosts = [name for name in pair if name in topology.hosts]
+    if len(hosts) == len(pair):
+        raise UsageError(
+            f"{' and '.join(pair)} are hosts, which share no memory",
+            fix="a grant is between two guests, or a guest and a host",
+        )
+    for name in hosts:
+        testbed.place(name)
+    return [_running(testbed, name) for name in pair if name not in hosts]
 
 
 def _running(testbed: Testbed, name: str) -> Guest:
@@ -151,8 +169,11 @@ def _check_port(guest: Guest) -> None:
 
 
 def _check_room(testbed: Testbed, spec: GrantSpec) -> None:
-    """They may meet on any host: QEMU dies of a full /dev/shm."""
+    """They may meet on any host, a host on itself only: QEMU dies of a full /dev/shm."""
+    can_share = testbed.record.topology.can_share_on
     for place in testbed.places.values():
+        if not can_share(place.name, spec.pair):
+            continue
         for what, free in zip(("/dev/shm", "memory"), readiness.room(place.host), strict=True):
             if free < spec.size:
                 raise UsageError(

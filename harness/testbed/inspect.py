@@ -7,6 +7,7 @@ from typing import Any
 from harness.agent.answers import Link, OpenStreams
 from harness.errors import TestbedError
 from harness.grants.grant import Grant
+from harness.grants.member import Member
 from harness.model.grant_table import Granted
 from harness.testbed.testbed import Testbed
 
@@ -99,10 +100,13 @@ def _link(grant: Grant) -> Link:
 
 
 def streams(testbed: Testbed) -> list[dict[str, Any]]:
-    """Every open stream, as each guest's agent sees it."""
-    return [
-        {"guest": guest.name, **stream.model_dump()}
-        for guest in testbed.guests.values()
-        if guest.domain.running()
-        for stream in guest.agent.ask(OpenStreams, "streams").streams
+    """Every open stream, as the agent of each guest sees it, and of each host that has a grant."""
+    running = [guest for guest in testbed.guests.values() if guest.domain.running()]
+    hosts = [testbed.hosts[name] for name in sorted(testbed.granted_hosts())]
+    members: list[Member] = [*running, *hosts]
+    rows = [
+        {"guest": member.name, **stream.model_dump()}
+        for member in members
+        for stream in member.agent.ask(OpenStreams, "streams").streams
     ]
+    return [row for row in rows if row["peer"] in testbed.record.topology.domains]

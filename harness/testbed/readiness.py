@@ -64,7 +64,7 @@ def room(host: Host) -> tuple[int, int]:
 def _check_room(host: Host, topology: Topology) -> None:
     """Memory for the guests that start there, and /dev/shm for every pair that can meet there."""
     shm, memory = room(host)
-    regions = topology.region_bytes()
+    regions = topology.region_bytes_on(host.name)
     guests = [g.memory + QEMU_OVERHEAD for g in topology.guests.values() if g.host == host.name]
     for what, free, needed in ((SHM, shm, regions), ("memory", memory, sum(guests) + regions)):
         if free < needed:

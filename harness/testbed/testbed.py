@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from harness.errors import GuestGone, TestbedError, UsageError
 from harness.events import EventLog
 from harness.grants.grant import Grant
+from harness.grants.host_domain import HostDomain
 from harness.grants.routes import Routes
 from harness.guests.guest import Guest
 from harness.guests.place import Place
@@ -35,23 +36,37 @@ class Testbed:
     ) -> None:
         self.record, self.places, self.guests, self.events = record, places, guests, events
         hosts = {name: place.host for name, place in places.items()}
-        self.routes = Routes(record.testbed_id, record.relay_key, hosts, guests, events)
+        self.hosts = {name: HostDomain(host, record.testbed_id) for name, host in hosts.items()}
+        self.routes = Routes(
+            record.testbed_id, record.relay_key, hosts, guests, events, self.granted_hosts
+        )
+        there = {**guests, **self.hosts}
         self.grants = [
-            self.grant_of(row) for row in record.grants if all(name in guests for name in row.pair)
+            self.grant_of(row) for row in record.grants if all(name in there for name in row.pair)
         ]
 
     def grant_of(self, row: Granted) -> Grant:
-        """The grant at work, of a row whose two guests run."""
+        """The grant at work, of a row whose guests run, and whose host is one that answers."""
         topology, (one, other) = self.record.topology, row.pair
         common = topology.common_network(row.pair)
         network = topology.network_index(common) if common else None
-        members = self.guests[one], self.guests[other]
+        members = self.member(one), self.member(other)
         grant = Grant(row, members, self.record.testbed_id, self.events, network)
         grant.shares = row.shares and not any(map(self.released, row.pair))
         return grant
 
+    def member(self, name: str) -> Guest | HostDomain:
+        """The guest of that name, or the host. Raises UsageError naming those there are."""
+        if name in self.record.topology.hosts:
+            return self.hosts[self.place(name).name]
+        return self.guest(name)
+
+    def granted_hosts(self) -> set[str]:
+        """The hosts that are domains of grants."""
+        return {name for row in self.record.grants for name in row.pair} & self.places.keys()
+
     def grant_between(self, pair: Pair) -> Grant | None:
-        """The grant of two guests that run; None when they have none."""
+        """The grant of two that are there; None when they have none."""
         return next((grant for grant in self.grants if grant.row.pair == pair), None)
 
     def released(self, guest: str) -> bool:
@@ -95,6 +110,8 @@ class Testbed:
         """The host of that name. Raises UsageError naming those there are."""
         if name in self.places:
             return self.places[name]
+        if name in self.record.topology.hosts:
+            raise TestbedError(f"{name} does not answer now", fix="testbed doctor")
         raise unknown("host", name, self.record.topology.hosts)
 
     def migrate(self, guest: str, to: str, *, mode: MigrationMode = PRECOPY) -> Migration:

@@ -9,8 +9,8 @@ from harness import clock
 from harness.agent.answers import Links
 from harness.errors import TestbedError
 from harness.grants.grant import Grant, remove_link
+from harness.grants.member import Member
 from harness.grants.region import Region
-from harness.guests.guest import Guest
 from harness.model import naming
 from harness.model.grant_table import Granted, Pair, row_of
 from harness.model.topology import GrantSpec
@@ -44,7 +44,7 @@ def _renew(testbed: Testbed, name: str) -> None:
     """What its agent remembers was true once: its peers find it in a new life instead."""
     guest = testbed.guest(name)
     for link in guest.agent.ask(Links, "links").links:
-        remove_link(guest, link.peer)
+        remove_link(guest, link.peer, testbed.record.testbed_id)
     _note(testbed, name)
 
 
@@ -68,20 +68,21 @@ def _forget(testbed: Testbed, *pair: str) -> None:
 
 
 def _forsake(testbed: Testbed, name: str, peer: str) -> None:
-    survivor, alias = testbed.guest(name), naming.region_alias(peer)
-    remove_link(survivor, peer)
+    survivor, alias = testbed.member(name), naming.region_alias(peer)
+    remove_link(survivor, peer, testbed.record.testbed_id)
     survivor.detach_region(alias, within=UNPLUG_SECONDS)
     _destroy_files(testbed, (name, peer), used=set())
 
 
 def _tidy(testbed: Testbed, *pair: str) -> None:
     one, other = pair
-    running = [testbed.guests[name] for name in pair if name in testbed.guests]
-    _destroy_files(testbed, (one, other), used=_plugged(running))
+    there: dict[str, Member] = {**testbed.guests, **testbed.hosts}
+    members = [there[name] for name in pair if name in there]
+    _destroy_files(testbed, (one, other), used=_plugged(members))
 
 
-def _plugged(guests: list[Guest]) -> set[str]:
-    return {region for guest in guests for region in guest.regions().values()}
+def _plugged(members: list[Member]) -> set[str]:
+    return {region for member in members for region in member.regions().values()}
 
 
 def _destroy_files(testbed: Testbed, pair: Pair, used: set[str]) -> None:
@@ -95,7 +96,7 @@ def _grant(testbed: Testbed, pair: tuple[str, ...]) -> Grant:
     """The grant of these two as the hosts show it; one that no table has is to be undone."""
     one, other = pair
     for name in pair:
-        testbed.guest(name)  # refuses one that has gone meanwhile
+        testbed.member(name)  # refuses one that has gone meanwhile
     row = row_of(testbed.record.grants, (one, other)) or _nobodys((one, other))
     found = testbed.grant_of(row)
     found.recover(place.host for place in testbed.places.values())

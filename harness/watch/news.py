@@ -30,6 +30,8 @@ class News:
 
     def _tell_guests(self, world: World) -> None:
         for name, guest in world.guests.items():
+            if name == guest.host:
+                continue  # it is a host, which is told of when it does not answer
             now = (guest.state, guest.host)
             if self._guests.get(name) != now:
                 self._guests[name] = now

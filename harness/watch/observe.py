@@ -1,11 +1,16 @@
-"""One look at the whole testbed: its hosts' libvirtd, its guests' agents, its regions' files."""
+"""One look at the whole testbed: its hosts' libvirtd, its guests' agents, its regions' files; and
+the agents of those hosts that are granted to guests.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from harness.agent.answers import Link, Links
 from harness.errors import TestbedError
+from harness.grants.host_domain import HostDomain
 from harness.grants.region import Region
 from harness.guests.guest import Guest
 from harness.model import naming
@@ -23,10 +28,13 @@ def observe(testbed: Testbed, *, all_hosts: bool) -> World:
     """
     names = list(testbed.record.topology.guests)
     lost = SeenGuest("gone" if all_hosts else "unknown")
-    with ThreadPoolExecutor(max(1, len(names) + len(testbed.places))) as pool:
+    granted = {name: testbed.hosts[name] for name in sorted(testbed.granted_hosts())}
+    with ThreadPoolExecutor(max(1, len(names) + 2 * len(testbed.places))) as pool:
         files = [pool.submit(_files_on, testbed, host) for host in testbed.places]
         guests = {name: pool.submit(_look_at, guest) for name, guest in testbed.guests.items()}
+        hosts = {name: pool.submit(_look_at_host, host) for name, host in granted.items()}
         seen = {name: guests[name].result() if name in guests else lost for name in names}
+        seen |= {name: found.result() for name, found in hosts.items()}
         return World(seen, frozenset().union(*(found.result() for found in files)))
 
 
@@ -57,6 +65,16 @@ def _found(guest: Guest) -> SeenGuest:
     )
 
 
+def _look_at_host(host: HostDomain) -> SeenGuest:
+    """It stays where it is, for ever."""
+    seen = SeenGuest("silent", host=host.name, stay=host.name, known=host.name)
+    try:
+        links = {link.peer: _link(link) for link in host.links(ANSWER_SECONDS)}
+        return replace(seen, state="running", regions=_by_peer(host.regions()), links=links)
+    except TestbedError:
+        return seen
+
+
 def _state(guest: Guest) -> State:
     if guest.domain.at_work():
         return "busy"
@@ -65,7 +83,10 @@ def _state(guest: Guest) -> State:
 
 def _regions(guest: Guest) -> dict[str, str]:
     """By peer; other devices of that kind are none of ours."""
-    attached = xml.attached_regions(guest.domain.describe())
+    return _by_peer(xml.attached_regions(guest.domain.describe()))
+
+
+def _by_peer(attached: Mapping[str, str]) -> dict[str, str]:
     named = ((naming.parse_region_alias(alias), region) for alias, region in attached.items())
     return {peer: region for peer, region in named if peer is not None}
 

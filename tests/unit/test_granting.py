@@ -57,7 +57,9 @@ class Running:
         for member in members.values():
             self._complete(member)
         guests = {name: GuestSpec(host="h1") for name in (*members, "g3")}
-        topology = Topology(name="t", hosts={"h1": HostSpec()}, guests=guests, grants=grants)
+        topology = Topology(
+            name="t", hosts={"h1": HostSpec(), "h2": HostSpec()}, guests=guests, grants=grants
+        )
         made = TestbedRecord.new(topology, "digest")
         made.write()
         places: Any = {"h1": SimpleNamespace(name="h1", host=self.stage.host)}
@@ -112,9 +114,10 @@ def test_a_grant_that_cannot_share_is_none() -> None:
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        (GrantSpec(between=("g1", "g9")), "no guest 'g9'"),
+        (GrantSpec(between=("g1", "g9")), "no domain 'g9'"),
         (GrantSpec(between=("g1", "g3")), "g3 runs on no host"),
         (SPEC, "granted already, 32 MiB"),
+        (GrantSpec(between=("h1", "h2")), "h1 and h2 are hosts, which share no memory"),
     ],
 )
 def test_a_grant_is_refused_with_nothing_touched(spec: GrantSpec, said: str) -> None:
@@ -131,6 +134,16 @@ def test_a_region_that_has_no_room_hurts_nobody(free: tuple[int, int]) -> None:
     with pytest.raises(UsageError, match="the region needs 2 MiB"):
         granting.grant(running.testbed, SPEC)
     assert running.stage.log == []
+
+
+def test_a_host_needs_room_on_itself_only() -> None:
+    running = Running()
+    running.room = room(1)
+    with pytest.raises(UsageError, match="h1 has 1 MiB"):
+        granting.grant(running.testbed, GrantSpec(between=("g1", "h1"), size=2 * MIB))
+    with pytest.raises(TestbedError, match="h2 does not answer now"):
+        granting.grant(running.testbed, GrantSpec(between=("g1", "h2"), size=2 * MIB))
+    assert reread().grants == ()
 
 
 def test_a_q35_with_no_port_left_is_told_before() -> None:

@@ -37,12 +37,12 @@ class Hosts:
         return FakeHost(name, run)
 
 
-def routes(hosts: Hosts, *, key: str = KEY, events: EventLog | None = None) -> Routes:
+def routes(hosts: Hosts, *granted: str, key: str = KEY, events: EventLog | None = None) -> Routes:
     guests = {
         "g1": Member("g1", 3, hosts.all["h1"], [], {}),
         "g2": Member("g2", 4, hosts.all["h2"], [], {}),
     }
-    return Routes("lab-1", key, hosts.all, guests, events or EventLog())
+    return Routes("lab-1", key, hosts.all, guests, events or EventLog(), lambda: granted)
 
 
 def test_each_host_knows_where_every_guest_is() -> None:
@@ -56,6 +56,14 @@ def test_each_host_knows_where_every_guest_is() -> None:
         {"domain": 3, "host": 1000, **there},
         {"domain": 4, "socket": "/run/g2.sock"},
     ]
+
+
+def test_a_host_that_is_granted_is_known_to_the_others() -> None:
+    hosts = Hosts()
+    routes(hosts, "h1", "h9").tell()
+    there = {"address": hosts.all["h1"].address, "port": 7778, "key": KEY}
+    assert hosts.told["h2"]["routes"][2:] == [{"domain": 1000, "host": 1000, **there}]
+    assert len(hosts.told["h1"]["routes"]) == 2
 
 
 def test_a_host_whose_agent_is_silent_is_left_out_and_told_of() -> None:

@@ -8,7 +8,7 @@ import pytest
 from harness.config import REPOSITORY
 from harness.errors import UsageError
 from harness.model.schema import schema_text
-from harness.model.topology import lab_topology
+from harness.model.topology import Topology, lab_topology
 from harness.model.topology_text import parse
 from harness.testbed import capacity
 
@@ -54,7 +54,7 @@ def test_the_default_is_valid() -> None:
         ("  h2: {shm", "  h1: {shm", "(t.yaml:4)|'h1' stands twice|first at line 3"),
         ("  g2:", "  g1:", "(t.yaml:7)|'g1' stands twice"),
         ("g1: {host: h1}", "g1: {host: h7}", "(t.yaml:6)|no host 'h7': did you mean 'h2'?"),
-        ("[g2, g1]", "[g2, g9]", "(t.yaml:11)|no guest 'g9'"),
+        ("[g2, g1]", "[g2, g9]", "(t.yaml:11)|no domain 'g9'"),
         ("[g2, g1]", "[g2, g2]", "(t.yaml:11)|not g2 with itself"),
         ("name: lab", "name: [lab", "(t.yaml:|not YAML"),
         ("name: lab", "name: Lab", "(t.yaml:1)|name"),
@@ -173,6 +173,24 @@ def test_a_guest_is_in_all_networks_unless_it_says_otherwise() -> None:
     assert topology.addresses_of("g1") == ("10.100.0.3",)
     assert topology.addresses_of("g2") == ("10.99.0.4", "10.100.0.4")
     assert topology.common_network(("g1", "g2")) == "blue"
+
+
+def granted(*pairs: str) -> Topology:
+    text = GOOD[: GOOD.index("grants:")]
+    return parse(f"{text}grants: [{', '.join(f'{{between: {pair}}}' for pair in pairs)}]", "t.yaml")
+
+
+def test_a_host_is_granted_to_guests_and_shares_only_on_itself() -> None:
+    topology = granted("[g1, g2]", "[h2, g1]")
+    assert topology.grants[1].pair == ("g1", "h2")
+    assert topology.common_network(("g1", "h2")) is None
+    assert topology.region_bytes() >> 20 == 64
+    assert [topology.region_bytes_on(host) >> 20 for host in ("h1", "h2")] == [32, 64]
+
+
+def test_two_hosts_share_no_memory() -> None:
+    with pytest.raises(UsageError, match="h1 and h2 are hosts, which share no memory"):
+        granted("[h1, h2]")
 
 
 def test_files_are_taken_from_the_folder_of_the_topology() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.commands.entering import entered
-from harness.cli.commands.options import CHANGE_SECONDS, Guest, Testbed, region_size
+from harness.cli.commands.options import CHANGE_SECONDS, Domain, Guest, Testbed, region_size
 
 app = typer.Typer()
 
@@ -22,8 +22,8 @@ class Policy(StrEnum):
 
 @app.command()
 def grant(
-    one: Guest,
-    other: Guest,
+    one: Domain,
+    other: Domain,
     testbed: Testbed = "lab",
     size: Annotated[
         int,
@@ -35,7 +35,7 @@ def grant(
         Policy, typer.Option(help="Revoked, streams go on by TCP, or end.")
     ] = Policy.FALLBACK,
 ) -> None:
-    """Let two guests share memory, at once and whenever they meet."""
+    """Let two guests, or a guest and a host, share memory, at once and whenever they meet."""
     entered(testbed, CHANGE_SECONDS)
     from harness.cli import grants
 
@@ -44,14 +44,14 @@ def grant(
 
 @app.command()
 def revoke(
-    one: Guest,
-    other: Guest,
+    one: Domain,
+    other: Domain,
     testbed: Testbed = "lab",
     policy: Annotated[
         Policy | None, typer.Option(help="Another one than the grant was made with.")
     ] = None,
 ) -> None:
-    """Take the shared memory of two guests away; the grant's policy says what streams feel."""
+    """Take the shared memory of two domains away; the grant's policy says what streams feel."""
     entered(testbed, CHANGE_SECONDS)
     from harness.cli import grants
 

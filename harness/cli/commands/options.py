@@ -62,6 +62,7 @@ class Component(StrEnum):
     AGENT = "agent"
 
 
+Domain = Annotated[str, typer.Argument(help="Guest, or host.")]
 Guest = Annotated[str, typer.Argument(help="Guest.")]
 Inventory = Annotated[
     Path | None, typer.Option("--inventory", "-i", help="Real machines; default: the lab.")

@@ -50,6 +50,16 @@ def test_who_meets_shares() -> None:
     assert verbs(meeting()) == [("share", "g1", "g2")]
 
 
+def test_a_host_is_met_where_it_is() -> None:
+    granted = Wanted((row("g1", "h1"), row("g1", "h2")))
+    hosts = {name: SeenGuest("running", name, name, name) for name in ("h1", "h2")}
+    world = World(linked({"g1": guest("h2"), **hosts}, [("g1", "h1"), ("g1", "h2")]))
+    assert verbs(world, granted) == [("share", "g1", "h2")]
+    silent = World({**world.guests, "h2": SeenGuest("silent", "h2", "h2", "h2")})
+    assert verbs(silent, granted) == []
+    assert verbs(world, Wanted((row("g1", "h1"),))) == [("forget", "g1", "h2")]
+
+
 def test_who_is_revoked_or_released_does_not_meet() -> None:
     assert verbs(meeting(), Wanted((row(*PAIR, shares=False),))) == []
     assert verbs(meeting(), Wanted(GRANTED.grants, {"g2": "h1/1"})) == []

@@ -80,6 +80,14 @@ def test_news_are_told_once() -> None:
     ]
 
 
+def test_of_a_host_only_its_paths_are_news() -> None:
+    events = EventLog()
+    met = linked({"g1": guest(), "h1": guest("h1"), "h2": guest("h2")}, [("g1", "h1")])
+    News(events).tell(World(met), [])
+    told = [(event.name, *event.fields.values()) for event in events.events]
+    assert told == [("guest", "g1", "running", "h1"), ("path", "g1-h1", "tcp"), ("watch.settled",)]
+
+
 def test_the_path_of_a_link_is_told_as_far_as_it_is_known() -> None:
     events, pair = EventLog(), ("g1", "g2")
     news, strangers = News(events), {"g1": guest(), "g2": guest()}
