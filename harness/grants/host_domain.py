@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
 
 from harness.agent.answers import Hello, Link, Links
 from harness.agent.client import AgentClient
-from harness.errors import ConnectionLost
+from harness.errors import CommandFailed, ConnectionLost
 from harness.grants.region import SHM, TOOL
 from harness.hosts.base import Host
 from harness.model import naming
@@ -44,14 +45,26 @@ class HostDomain:
         """Its agent has let go of the file, or died."""
 
     def regions(self) -> dict[str, str]:
-        """Those that its agent has mapped: alias → file name."""
-        mapped = [link for link in self.links() if link.file]
-        return {naming.region_alias(link.peer): PurePosixPath(link.file).name for link in mapped}
+        """Those that its agent has mapped: alias → file name. One that does not run has none."""
+        try:
+            return {naming.region_alias(peer): file for peer, file in mapped(self.links()).items()}
+        except CommandFailed:
+            return {}
 
     def links(self, within: float = 10.0) -> list[Link]:
         """Those of our testbed that its agent has."""
         links = self.agent.ask(Links, "links", within=within).links
         return [link for link in links if link.owner == self.owner]
+
+    def forget_all(self) -> None:
+        """No link of our testbed is left there, and no region mapped."""
+        for link in self.links():
+            self.agent.call("link.remove", peer=link.peer, owner=self.owner, policy="reset")
+
+
+def mapped(links: Iterable[Link]) -> dict[str, str]:
+    """By peer, the file names of the regions that are mapped."""
+    return {link.peer: PurePosixPath(link.file).name for link in links if link.file}
 
 
 class CommandTransport:

@@ -12,7 +12,6 @@ from functools import partial
 
 from harness.errors import TestbedError
 from harness.events import EventLog
-from harness.grants.grant import remove_link
 from harness.grants.host_domain import HostDomain
 from harness.grants.region import Region
 from harness.grants.routes import ROUTES_FILE, set_routes
@@ -68,10 +67,8 @@ def _end_guests(claim: Claim, host: Host) -> None:
 
 def _remove_links(claim: Claim, host: Host) -> None:
     """Those of the host itself. An agent that does not run has none when it comes back."""
-    domain = HostDomain(host, claim.testbed_id)
     with suppress(TestbedError):
-        for link in domain.links():
-            remove_link(domain, link.peer, claim.testbed_id)
+        HostDomain(host, claim.testbed_id).forget_all()
 
 
 def _remove_regions(claim: Claim, host: Host) -> None:

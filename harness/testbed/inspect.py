@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.agent.answers import Link, OpenStreams
-from harness.errors import TestbedError
+from harness.agent.answers import Link, OpenStream, OpenStreams
+from harness.errors import CommandFailed, TestbedError
 from harness.grants.grant import Grant
 from harness.grants.member import Member
 from harness.model.grant_table import Granted
@@ -107,6 +107,13 @@ def streams(testbed: Testbed) -> list[dict[str, Any]]:
     rows = [
         {"guest": member.name, **stream.model_dump()}
         for member in members
-        for stream in member.agent.ask(OpenStreams, "streams").streams
+        for stream in _streams_of(member)
     ]
     return [row for row in rows if row["peer"] in testbed.record.topology.domains]
+
+
+def _streams_of(member: Member) -> list[OpenStream]:
+    try:
+        return member.agent.ask(OpenStreams, "streams").streams
+    except CommandFailed:  # a host's agent that does not run has none
+        return []

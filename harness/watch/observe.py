@@ -4,13 +4,12 @@ the agents of those hosts that are granted to guests.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from harness.agent.answers import Link, Links
 from harness.errors import TestbedError
-from harness.grants.host_domain import HostDomain
+from harness.grants.host_domain import HostDomain, mapped
 from harness.grants.region import Region
 from harness.guests.guest import Guest
 from harness.model import naming
@@ -69,10 +68,11 @@ def _look_at_host(host: HostDomain) -> SeenGuest:
     """It stays where it is, for ever."""
     seen = SeenGuest("silent", host=host.name, stay=host.name, known=host.name)
     try:
-        links = {link.peer: _link(link) for link in host.links(ANSWER_SECONDS)}
-        return replace(seen, state="running", regions=_by_peer(host.regions()), links=links)
+        found = host.links(ANSWER_SECONDS)
     except TestbedError:
         return seen
+    links = {link.peer: _link(link) for link in found}
+    return replace(seen, state="running", regions=mapped(found), links=links)
 
 
 def _state(guest: Guest) -> State:
@@ -83,10 +83,7 @@ def _state(guest: Guest) -> State:
 
 def _regions(guest: Guest) -> dict[str, str]:
     """By peer; other devices of that kind are none of ours."""
-    return _by_peer(xml.attached_regions(guest.domain.describe()))
-
-
-def _by_peer(attached: Mapping[str, str]) -> dict[str, str]:
+    attached = xml.attached_regions(guest.domain.describe())
     named = ((naming.parse_region_alias(alias), region) for alias, region in attached.items())
     return {peer: region for peer, region in named if peer is not None}
 

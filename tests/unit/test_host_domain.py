@@ -101,6 +101,13 @@ def test_links_of_another_testbed_are_none_of_ours() -> None:
     assert [link.owner for link in stage.domain.links()] == [OWNER]
 
 
+def test_a_testbed_that_goes_takes_its_own_links_only() -> None:
+    stage = Stage()
+    stage.domain.forget_all()
+    [removed] = stage.requests("link.remove")
+    assert (removed["peer"], removed["owner"], removed["policy"]) == ("g1", OWNER, "reset")
+
+
 def test_the_guest_is_the_lower_one_and_nobody_is_asked_for_that() -> None:
     stage = Stage()
     assert (stage.grant.low, stage.grant.high) == (stage.guest, stage.domain)
@@ -113,6 +120,7 @@ def test_an_agent_that_is_away_says_so_in_its_words() -> None:
     stage.host._answer = lambda argv, _: Completed(tuple(argv), 1, "", why)
     with pytest.raises(TestbedError, match="no agent at"):
         stage.domain.links()
+    assert stage.domain.regions() == {}
 
 
 def test_an_agent_that_says_nothing_is_not_waited_for() -> None:

@@ -1,0 +1,80 @@
+"""A guest without a network card and its hosts: both families, both ways, and through moves.
+
+What happens is in hosts_inside.py, which runs inside the lab.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from harness import run
+from harness.hosts.lab.lab import Lab
+from tests.lab.support import User, nothing_left
+
+TOPOLOGY = """
+name: wide
+hosts: {h1: {}, h2: {}}
+guests: {g1: {host: h1, networks: []}}
+grants: [{between: [g1, h1], size: 8 MiB}]
+"""
+
+
+@contextmanager
+def standing(user: User) -> Iterator[None]:
+    """g1 is granted to both its hosts."""
+    (user.home / "wide.yaml").write_text(TOPOLOGY)
+    with nothing_left():
+        user.ok("up", "wide.yaml")
+        try:
+            said = user.ok("grant", "g1", "h2", "-t", "wide", "--size", "8 MiB")
+            assert "g1-h2 is granted: they are on relay until they meet" in said
+            yield
+        finally:
+            user.ok("down", "wide")
+
+
+def does(user: User, *how: str) -> dict[str, Any]:
+    """There and back, inside the lab."""
+    lab = Lab.load(user.home / "state/testbeds/wide/lab")
+    assert lab is not None
+    argv = lab.enter_argv([sys.executable, "-m", "tests.lab.hosts_inside", *how])
+    done = run.run(argv, within=280, env=user.env, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    print(seen)
+    return seen
+
+
+def is_well(seen: dict[str, Any]) -> None:
+    """Shared memory with the host it is on, the other one by relay; not one byte of the streams
+    with a named host is lost, and CID 2 is where the guest is.
+    """
+    here, away = {"g1-h1": "shm", "g1-h2": "relay"}, {"g1-h1": "relay", "g1-h2": "shm"}
+    assert seen["paths"] == [here, away, here]
+    assert seen["cid 2"] == ["h1", "h2", "h1"]
+    assert seen["named h1"] == ["h1", "h1", "h1"]
+    assert seen["from h1"] == ["g1", "g1", "g1"]
+    assert seen["cards"] == "lo" and seen["streams"] == "whole"
+
+
+def test_a_guest_and_its_hosts(root: User) -> None:
+    """testbed migrate, there and back; then a grant is taken back."""
+    with standing(root):
+        is_well(does(root))
+        assert "is revoked" in root.ok("revoke", "g1", "h2", "-t", "wide", "--policy", "reset")
+        refused = root.run("grant", "h1", "h2", "-t", "wide")
+        assert "hosts, which share no memory" in refused.stderr
+        assert [grant["path"] for grant in root.json("grants", "-t", "wide")] == ["shm"]
+
+
+@pytest.mark.long
+def test_a_controller_brings_a_guest_and_its_hosts_together(root: User) -> None:
+    """virsh migrate, there and back."""
+    with standing(root), root.started("watch", "wide", "--json"):
+        is_well(does(root, "by_hand"))
