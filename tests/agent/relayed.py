@@ -169,19 +169,19 @@ class Hosts(Linked):
 
     def here(self, host: Agent, guest: str) -> None:
         """That guest lives on that host."""
-        self._tell(host, 3 if guest == "g1" else 4, socket=str(self.ports[guest].socket))
+        self.tell(host, 3 if guest == "g1" else 4, socket=str(self.ports[guest].socket))
 
     def there(self, host: Agent, guest: str, key: str = KEY) -> None:
         """That guest lives on the other host. The higher one dials, by the proxy."""
         other = self.h2 if host is self.h1 else self.h1
         where = {"host": other.id, "address": "127.0.0.1", "port": self.trunk.port}
-        self._tell(host, 3 if guest == "g1" else 4, key=key, **where)
+        self.tell(host, 3 if guest == "g1" else 4, key=key, **where)
 
     def meet(self, guest: Agent, host: Agent) -> HostAndGuest:
         """A guest and a host are granted to each other: every host knows the way to that host."""
         other = self.h2 if host is self.h1 else self.h1
         where = {"host": host.id, "address": "127.0.0.1", "port": self.trunk.port, "key": KEY}
-        self._tell(other, host.id, **where)
+        self.tell(other, host.id, **where)
         pair = HostAndGuest(self.folder, guest, host)
         for here, there in ((guest, host), (host, guest)):
             here.call("link.add", peer=there.name, peer_id=there.id, key=self.KEY)
@@ -194,7 +194,8 @@ class Hosts(Linked):
         self.here(there, guest)
         self.there(here, guest)
 
-    def _tell(self, at: Agent, domain: int, **how: Any) -> None:
+    def tell(self, at: Agent, domain: int, **how: Any) -> None:
+        """One way more that this host knows."""
         table = self._tables.setdefault(at.name, {})
         table[domain] = {"domain": domain, **how}
         at.call("routes.set", owner="lab", routes=list(table.values()))

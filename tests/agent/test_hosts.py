@@ -9,8 +9,10 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import lying
 import pytest
 from agents import BUILD, Agent, Refused, wait_until
+from lying import LyingGuest
 from programs import Flow, Server, both_ways, connect, open_streams
 from relayed import HostAndGuest, Hosts, hosts
 from shimmed import await_direct, finish, flow, program
@@ -249,3 +251,44 @@ def test_requests_by_the_command(pair: HostAndGuest) -> None:
     assert [answer["ok"] for answer in answers] == [True, False, True]
     wrong = domsock(pair.g2, "ctl", given="[\n")
     assert (wrong.returncode, "is no JSON object" in wrong.stderr) == (1, True)
+
+
+# ---- a guest that lies ----
+
+
+@pytest.fixture
+def liar(both: Hosts) -> Iterator[LyingGuest]:
+    """A guest with id 5 on h1."""
+    made = LyingGuest(both.folder / "liar")
+    both.tell(both.h1, 5, socket=str(made.socket))
+    assert made.greet() == both.h1.id
+    yield made
+    made.close()
+
+
+def test_a_guest_speaks_for_nobody_else(both: Hosts, pair: HostAndGuest, liar: LyingGuest) -> None:
+    """Not for its host, nor for another guest, nor for one of a channel that there is."""
+    for source, target in ((1001, 3), (3, 1001), (4, 3), (1002, 1001)):
+        for kind in (lying.OPEN, lying.CLOSE, lying.CREDIT, lying.PROBE):
+            liar.say(kind, source, target, channel=1, amount=1)
+    liar.say(lying.PROBE, 5, 3, channel=2)
+    assert liar.hear(lying.CLOSE)["channel"] == 2  # all before it has been heard
+    assert both.h1.call("routes")["channels"] == 1
+    flows = both_ways(open_streams(pair, 1))
+    await_motion(flows)
+    end_all(flows)
+
+
+def test_calls_at_a_host_take_nothing_from_it(
+    both: Hosts, pair: HostAndGuest, liar: LyingGuest
+) -> None:
+    before = len(list(Path(f"/proc/{both.h1.process.pid}/fd").iterdir()))
+    for channel in range(1000):
+        liar.say(lying.OPEN, 5, 1001, channel=channel)
+    for channel in range(1000):
+        assert liar.hear(lying.CLOSE)["channel"] == channel
+    assert both.h1.call("routes")["channels"] == 1
+    assert len(list(Path(f"/proc/{both.h1.process.pid}/fd").iterdir())) == before
+    pair.g2.call("link.remove", peer="g1")
+    pair.g2.call("link.add", peer="g1", peer_id=3, key=Hosts.KEY)
+    pair.await_up()
