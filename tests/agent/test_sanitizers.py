@@ -21,7 +21,7 @@ from harness.run import run
 AGENT = REPOSITORY / "guest-agent"
 FUZZERS = ("control", "region", "wire")
 SECONDS = 600 if os.environ.get("TESTBED_LONG") else 1
-SUITES = ("conformance", "direct", "epoll", "handover", "packets", "resets", "vsock")
+SUITES = ("conformance", "direct", "epoll", "handover", "hosts", "packets", "resets", "vsock")
 KEY, NONCE = "ab" * 32, "cd" * 16
 SEEDS: tuple[dict[str, object], ...] = (
     {"op": "link.add", "peer": "g2", "peer_id": 4, "address": "127.0.0.1", "port": 1, "key": KEY},
