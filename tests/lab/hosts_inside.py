@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,13 @@ from tests.lab.watched import SEED, SOON, Stage
 BIN = "/var/lib/domsock/test"
 PATH = f"PATH={BIN}:/var/lib/domsock/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PORT = "5000"
+SERVER = """
+import socket, sys
+server = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)
+server.bind((int(sys.argv[1]), int(sys.argv[2]))); server.listen()
+one, _ = server.accept(); one.sendall(sys.argv[3].encode())
+one.shutdown(socket.SHUT_WR); one.recv(1)
+"""
 
 
 class HostPrograms:
@@ -41,14 +49,20 @@ class HostPrograms:
 Domain = Guest | HostPrograms
 
 
-def greeting(server: Domain, client: Domain, *names: str) -> list[str]:
-    """What the server's name is, as a client reads it by port, by each of these names for it."""
-    said = []
-    for name in names:
-        server.start(["sh", "-c", f"echo {server.name} | domsock nc -l {PORT}"])
-        ask = f"until domsock nc {name} {PORT} </dev/null; do sleep 0.1; done"
-        said.append(client.exec(["sh", "-c", ask]).stdout.strip())
-    return said
+def greeting(server: Domain, client: Domain, name: str, serve: list[str]) -> str:
+    """What a client reads at the server's port, by this name for it."""
+    server.start(serve)
+    ask = f"until domsock nc {name} {PORT} </dev/null; do sleep 0.1; done"
+    return client.exec(["sh", "-c", ask]).stdout.strip()
+
+
+def by_nc(server: Domain) -> list[str]:
+    return ["sh", "-c", f"echo {server.name} | domsock nc -l {PORT}"]
+
+
+def by_program(server: Domain, cid: int) -> list[str]:
+    """A program that knows AF_VSOCK only, on a host."""
+    return ["domsock", "run", "--", "/usr/bin/python3", "-c", SERVER, str(cid), PORT, server.name]
 
 
 def paths(stage: Stage) -> dict[str, str]:
@@ -71,9 +85,13 @@ def look(stage: Stage, hosts: dict[str, HostPrograms], seen: dict[str, Any]) -> 
     """By which paths, and whom CID 2 and the names lead to."""
     guest, here = stage.guest("g1"), stage.where("g1")
     seen["paths"].append(paths(stage))
-    seen["cid 2"] += greeting(hosts[here], guest, "2")
-    seen["named h1"] += greeting(hosts["h1"], guest, "h1")
-    seen["from h1"] += greeting(guest, hosts["h1"], "g1")
+    h1 = hosts["h1"]
+    seen["cid 2"] += [
+        greeting(hosts[here], guest, "2", by_program(hosts[here], socket.VMADDR_CID_HOST)),
+        greeting(hosts[here], guest, "host", by_program(hosts[here], socket.VMADDR_CID_ANY)),
+    ]
+    seen["named h1"] += [greeting(h1, guest, "h1", by_nc(h1))]
+    seen["from h1"] += [greeting(guest, h1, "g1", by_nc(guest))]
 
 
 def main(*, by_hand: bool) -> dict[str, Any]:

@@ -21,10 +21,10 @@ hosts: {h1: {}, h2: {}}
 guests: {g1: {host: h1}, g2: {host: h1}}
 grants: [{between: [g1, g2], size: 1 MiB}]
 """
-# everything that a testbed could leave on a host: guests, regions, images, claims, interfaces
+# all that a testbed could leave on a host: guests, regions, images, claims, interfaces, links
 LOOK = (
     "pgrep -a qemu; ls -A /dev/shm; cd /var/lib/domsock && find . -path ./bin -prune -o -type f "
-    "-not -name .lock -print; ip -brief link; ls /var/log/libvirt/qemu"
+    "-not -name .lock -print; ip -brief link; ls /var/log/libvirt/qemu; bin/domsock links"
 )
 
 
@@ -66,6 +66,8 @@ def test_a_testbed_lives_moves_and_leaves_nothing(user: Controller) -> None:
         user.ok("migrate", "-t", "rack", "g2", "--to", "h2")
         [together] = user.json("grants", "-t", "rack")
         assert (apart["path"], together["path"], together["host"]) == ("tcp", "shm", "h2")
+        assert "they share memory" in user.ok("grant", "g1", "h2", "-t", "rack", "--size", "1 MiB")
+        assert "shm" in user.on("h2", "/var/lib/domsock/bin/domsock links").stdout
         stranger = Controller(
             user.home, extra={"TESTBED_STATE": str(user.home / "else")}, lab=user.lab
         )

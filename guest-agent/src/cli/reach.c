@@ -166,7 +166,7 @@ const char *reach_hint(int error)
     case -ENOENT:
         return "; nobody listens there, or it is not shown here: see domsock ls, in both domains";
     case -EACCES:
-        return "; this user may not";
+        return "; this user may not, or there is no grant with this host";
     default:
         return "";
     }

@@ -140,6 +140,7 @@ static void connect_to_peer(struct call *call, const struct shim_request *reques
 
     if (!peer) {
         close(fd);
+        /* that CID 2 is some domain is known: only the grant is missing */
         answer(call, domain && domain != request->cid ? EACCES : EHOSTUNREACH, 0);
         return;
     }
