@@ -97,9 +97,16 @@ class Routes:
 
     def _table(self, host: str, sockets: Mapping[str, str]) -> list[dict[str, Any]]:
         ways = [self._way(host, guest, sockets[name]) for name, guest in self._guests.items()]
-        others = sorted({*self._granted()} & self._agents.keys() - {host})
-        hosts = [self._by(self._agents[other].domain_id, other) for other in others]
+        hosts = [self._by(self._agents[other].domain_id, other) for other in self._others(host)]
         return [*(way for way in ways if way is not None), *hosts]
+
+    def _others(self, host: str) -> list[str]:
+        """The hosts that it has to reach themselves: those that are granted; and one that is, all,
+        because its guests may move to any, and are not to wait for that connection then.
+        """
+        granted = {*self._granted()}
+        wanted = self._agents.keys() if host in granted else granted & self._agents.keys()
+        return sorted(wanted - {host})
 
     def _way(self, host: str, guest: Routed, socket: str) -> dict[str, Any] | None:
         """From that host to that guest."""

@@ -14,6 +14,7 @@ from harness.guests.guest import Guest
 from harness.hosts.base import Host
 from harness.run import Completed
 from harness.traffic.traffic import Traffic, judge, plain_plan
+from tests.lab.relay_inside import KILLED
 from tests.lab.watched import SEED, SOON, Stage
 
 BIN = "/var/lib/domsock/test"
@@ -94,6 +95,19 @@ def look(stage: Stage, hosts: dict[str, HostPrograms], seen: dict[str, Any]) -> 
     seen["from h1"] += [greeting(guest, h1, "g1", by_nc(guest))]
 
 
+def agent_killed(stage: Stage, host: HostPrograms) -> None:
+    """kill -9 of the agent of the guest's host, and a new one, which knows of nothing: the
+    controller makes them known to each other, and they share memory again.
+    """
+    host.exec(["sh", "-c", KILLED])
+
+    def shares() -> bool:
+        return "shared memory" in host.exec(["domsock", "path", "g1"], check=False).stdout
+
+    clock.wait_until(shares, within=SOON, what="shared memory again", every=0.3)
+    assert greeting(host, stage.guest("g1"), "host", by_nc(host)) == host.name
+
+
 def main(*, by_hand: bool) -> dict[str, Any]:
     """There and back, under streams with both hosts."""
     stage = Stage(Path())
@@ -114,6 +128,8 @@ def main(*, by_hand: bool) -> dict[str, Any]:
         look(stage, hosts, seen)
         stage.carries_on(traffic)
     traffic.stop()
+    if by_hand:
+        agent_killed(stage, hosts["h1"])
     bad = [each.model_dump() for each in judge(plans, traffic.reports(), "h1") if not each.clean]
     cards = guest.exec(["ls", "/sys/class/net"]).stdout.strip()
     return {**seen, "cards": cards, "streams": bad or "whole"}

@@ -75,6 +75,6 @@ def test_a_guest_and_its_hosts(root: User) -> None:
 
 @pytest.mark.long
 def test_a_controller_brings_a_guest_and_its_hosts_together(root: User) -> None:
-    """virsh migrate, there and back."""
+    """virsh migrate, there and back; and kill -9 of the host's agent."""
     with standing(root), root.started("watch", "wide", "--json"):
         is_well(does(root, "by_hand"))

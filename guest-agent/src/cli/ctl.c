@@ -7,27 +7,34 @@
 
 #include "cli/ask.h"
 
-static int pass_on(const char *run_dir)
+static int pass_on(const char *run_dir, const char *line)
+{
+    json_error_t fault;
+    json_t *request = json_loads(line, 0, &fault), *answer = NULL;
+    int error;
+
+    if (!json_is_object(request)) {
+        json_decref(request);
+        return cli_fail("a line of standard input is no JSON object: %s", fault.text);
+    }
+    error = ask_agent_whatever(run_dir, request, &answer);
+    if (error)
+        return error;
+    json_dumpf(answer, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(answer);
+    return fflush(stdout) == 0 ? 0 : CLI_EXIT_FAILED; /* nobody reads it */
+}
+
+/* Empty lines are skipped, as the agent does. */
+static int pass_all_on(const char *run_dir)
 {
     char *line = NULL;
     size_t size = 0;
     int error = 0;
 
-    while (!error && getline(&line, &size, stdin) > 0) {
-        json_error_t fault;
-        json_t *request = json_loads(line, 0, &fault), *answer = NULL;
-
-        if (line[0] == '\n')
-            continue;
-        if (json_is_object(request))
-            error = ask_agent_whatever(run_dir, request, &answer);
-        else
-            error = cli_fail("a line of standard input is no JSON object: %s", fault.text);
-        if (!error)
-            error = json_dumpf(answer, stdout, JSON_COMPACT) < 0 || puts("") < 0;
-        json_decref(answer);
-        fflush(stdout);
-    }
+    while (!error && getline(&line, &size, stdin) > 0)
+        error = line[0] == '\n' ? 0 : pass_on(run_dir, line);
     free(line);
     return error;
 }
@@ -46,5 +53,5 @@ int cli_ctl(int argc, char **argv)
     }
     if (optind != argc)
         return cli_usage("ctl takes no arguments: requests come on standard input");
-    return pass_on(run_dir);
+    return pass_all_on(run_dir);
 }

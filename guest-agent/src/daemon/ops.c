@@ -111,8 +111,11 @@ static void op_link_add(struct agent *agent, struct args *args, struct reply *re
         return;
     result = peers_add(agent, &told);
     if (result == EADDRINUSE)
-        reply_error(reply, "clash", "the name \"%s\" or the id %u belongs to another domain",
-                    told.name, told.id);
+        reply_error(
+            reply, "clash",
+            "the name \"%s\" or the id %u belongs to another domain, or the link to another "
+            "owner",
+            told.name, told.id);
     else if (result < 0)
         reply_error(reply, "failed", "the link cannot be made: %s", strerror(-result));
     else
