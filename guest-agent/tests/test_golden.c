@@ -278,7 +278,7 @@ static void sealing(void)
     struct keys keys = {0};
     key_ids ids;
 
-    get_hex(fields, "key", keys.told, sizeof(keys.told));
+    get_hex(fields, "key", keys.known[0], sizeof(keys.known[0]));
     keys_ids(&keys, ids);
     same_hex(fields, "key_id", ids[0], sizeof(ids[0]));
     sealing_of(fields, "lower", "higher");

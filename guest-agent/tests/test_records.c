@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "check.h"
-#include "link/keys.h"
 #include "path/records.h"
 #include "pick.h"
 
@@ -240,59 +239,11 @@ static void what_is_in_a_record_is_checked(void)
     }
 }
 
-/* ---- which key ---- */
-
-static void tell(struct keys *keys, uint8_t key)
-{
-    keys_tell(keys, (uint8_t[WIRE_KEY_SIZE]){key});
-}
-
-static int common(const struct keys *lower, const struct keys *higher)
-{
-    const uint8_t *of_lower, *of_higher;
-    key_ids low, high;
-
-    keys_ids(lower, low);
-    keys_ids(higher, high);
-    of_lower = keys_common(lower, low, high);
-    of_higher = keys_common(higher, low, high);
-    CHECK(!of_lower == !of_higher);
-    CHECK(!of_lower || memcmp(of_lower, of_higher, WIRE_KEY_SIZE) == 0);
-    return of_lower ? *of_lower : 0;
-}
-
-static void both_sides_choose_the_same_key(void)
-{
-    struct keys lower = {0}, higher = {0};
-
-    tell(&lower, 1);
-    CHECK(common(&lower, &higher) == 0);
-    tell(&higher, 1);
-    CHECK(common(&lower, &higher) == 1);
-    keys_prove(&lower, lower.told);
-    keys_prove(&higher, higher.told);
-    tell(&higher, 2); /* one is told first, whichever */
-    CHECK(common(&lower, &higher) == 1);
-    tell(&higher, 3); /* what nobody has used is forgotten */
-    tell(&lower, 3);
-    CHECK(common(&lower, &higher) == 3);
-    keys_prove(&lower, lower.told);
-    CHECK(common(&lower, &higher) == 3);
-    keys_prove(&higher, higher.told);
-    tell(&lower, 1);
-    tell(&higher, 2);
-    CHECK(common(&lower, &higher) == 3);
-    keys_prove(&lower, lower.told);
-    keys_prove(&higher, higher.told);
-    CHECK(common(&lower, &higher) == 0);
-}
-
 static const struct check_test tests[] = {
     {"what was put in comes out", what_was_put_in_comes_out},
     {"every bit of a record counts", every_bit_of_a_record_counts},
     {"own records do not open", own_records_do_not_open},
     {"what is in a record is checked", what_is_in_a_record_is_checked},
-    {"both sides choose the same key", both_sides_choose_the_same_key},
 };
 
 int main(int argc, char **argv)

@@ -11,7 +11,7 @@ from agents import Agent, Pair, wait_until
 from sealing import LENGTH, TAG_SIZE, Seal, agree, key_id, public
 
 HEADER = struct.Struct("<HBBIIIQQ")
-HELLO = struct.Struct("<HHIIIQ32s32s32s")
+HELLO = struct.Struct("<HHIIIQ32s64s32s")
 EPHEMERAL = slice(24, 56)  # of a HELLO
 SLOT = struct.Struct("<IIQQ")
 OPENING = struct.Struct("<IIIIQQ")
@@ -20,7 +20,7 @@ STATE = struct.Struct("<IIQQ")
 HELLO_TYPE, AUTH, RESYNC, EXPORT, KICK = 1, 2, 3, 4, 7
 OPEN, OPENED, DATA, ACK, FIN, RST, CLOSED = 16, 17, 18, 19, 20, 21, 22
 ACK_FIN = 1  # a flag
-VERSION = 3
+VERSION = 4
 PREPARE, PREPARED, FENCE, DRAINED, COMMIT, RELEASE = 32, 33, 34, 35, 36, 37
 WINDOW = 262144
 BY_TCP = OPENING.pack(WINDOW, 0, 0, 0, 0, 0)  # OPEN, with no slot; the name follows
@@ -93,7 +93,7 @@ class Peer:
     def hello(self, version: int = VERSION, peer_id: int = 4, key: str = Pair.KEY) -> bytes:
         """What this peer says of itself."""
         ids = (1, peer_id, self._to, self.incarnation)
-        keys = key_id(bytes.fromhex(key)) + bytes(16)
+        keys = key_id(bytes.fromhex(key))  # and no other
         return HELLO.pack(version, version, *ids, public(self.secret), keys, self._name)
 
     def say_hello(self, mine: bytes) -> bytes:

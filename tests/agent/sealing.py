@@ -15,7 +15,7 @@ RECORD_MAX = 65536 + 32
 
 def key_id(key: bytes) -> bytes:
     """What a HELLO calls a link's key."""
-    return hashlib.blake2b(b"domsock key 3\0", key=key, digest_size=16).digest()
+    return hashlib.blake2b(b"domsock key 4\0", key=key, digest_size=16).digest()
 
 
 def public(secret: bytes) -> bytes:
@@ -31,7 +31,7 @@ def agree(
     """
     peer = X25519PublicKey.from_public_bytes(ephemeral)
     shared = X25519PrivateKey.from_private_bytes(secret).exchange(peer)
-    text = b"domsock link 3\0" + shared + lower + higher
+    text = b"domsock link 4\0" + shared + lower + higher
     both = hashlib.blake2b(text, key=key, digest_size=64).digest()
     return both[:32], both[32:]
 

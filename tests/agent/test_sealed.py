@@ -98,8 +98,8 @@ def test_who_looks_on_learns_nothing(spied_on: Pair) -> None:
 
 
 ALTERED_HELLOS = {
-    "an older version is offered": lambda hello: replaced(hello, slice(0, 2), b"\2\0"),
-    "a newer version is offered": lambda hello: replaced(hello, slice(2, 4), b"\4\0"),
+    "an older version is offered": lambda hello: replaced(hello, slice(0, 2), b"\3\0"),
+    "a newer version is offered": lambda hello: replaced(hello, slice(2, 4), b"\5\0"),
     "another incarnation": lambda hello: replaced(hello, slice(16, 24), bytes(8)),
     "another X25519 key": lambda hello: replaced(hello, EPHEMERAL, b"\x09" + bytes(31)),
     "another name": lambda hello: flip(hello, 8 * len(hello) - 1),
@@ -164,6 +164,29 @@ def test_another_key_disturbs_nobody(pair: Pair, first: str, second: str) -> Non
     assert not knows(pair.g1, Pair.KEY)
     for flow in flows:
         flow.finish()
+
+
+@pytest.mark.parametrize("told", ["g1", "g2"])
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_a_connection_that_breaks_between_the_proofs(
+    spied_on: Pair, direction: str, told: str
+) -> None:
+    """One side has taken the key as proven and the other one has not; then one is told the next."""
+    man = middleman(spied_on)
+    man.spoil(direction, 1, keep_for_good)
+    spied_on.add_links()
+    wait_until(lambda: man.last[direction], "who has seen a proof goes on")
+    tell(spied_on, told, NEW_KEY)
+    man.alter_hello = lambda hello: hello
+    man.cut()
+    for agent in (spied_on.g1, spied_on.g2):
+        wait_until(lambda a=agent: a.link()["state"] == "up", "they find each other")
+
+
+def keep_for_good(man: Middleman, records: list[bytes]) -> bytes:
+    """And have nobody come to anything on another connection."""
+    man.alter_hello = lambda hello: b""
+    return b""
 
 
 def knows(agent: Agent, key: str) -> bool:

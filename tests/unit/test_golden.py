@@ -78,11 +78,11 @@ def _marks(data: bytes) -> list[dict[str, Any]]:
 
 def _hello(data: bytes) -> dict[str, Any]:
     keys = ("version_min", "version_max", "abi_version", "id", "peer_id", "incarnation")
-    *values, ephemeral, key_ids, name = struct.unpack("<HHIIIQ32s32s32s", data)
+    *values, ephemeral, key_ids, name = struct.unpack("<HHIIIQ32s64s32s", data)
     return {
         **dict(zip(keys, values, strict=True)),
         "ephemeral": ephemeral.hex(),
-        "key_ids": [key_ids[:16].hex(), key_ids[16:].hex()],
+        "key_ids": [key_ids[at : at + 16].hex() for at in range(0, 64, 16)],
         "name": _text(name),
     }
 

@@ -8,14 +8,14 @@
 #include "abi/region.h"
 
 #define WIRE_MAGIC 0x5344u /* "DS" */
-#define WIRE_VERSION 3u
+#define WIRE_VERSION 4u
 #define WIRE_PAYLOAD_MAX 65536u
 #define WIRE_NAME_MAX 90u
 #define WIRE_DOMAIN_NAME_MAX 31u
 #define WIRE_REASON_MAX 96u
 #define WIRE_KEY_SIZE 32u
 #define WIRE_KEY_ID_SIZE 16u
-#define WIRE_KEYS 2u /* that a side may know at a time */
+#define WIRE_KEYS 4u /* that a side may know at a time */
 #define WIRE_STREAMS_MAX 1024u
 
 enum wire_type {
@@ -73,7 +73,7 @@ struct wire_hello {
     uint32_t peer_id;
     uint64_t incarnation;
     uint8_t ephemeral[WIRE_KEY_SIZE];             /* X25519, of this connection only */
-    uint8_t key_ids[WIRE_KEYS][WIRE_KEY_ID_SIZE]; /* of the keys this side knows; zeros: none */
+    uint8_t key_ids[WIRE_KEYS][WIRE_KEY_ID_SIZE]; /* of the keys it knows, the newest first */
     char name[WIRE_DOMAIN_NAME_MAX + 1];
 };
 
@@ -139,7 +139,7 @@ AT(struct wire_hello, peer_id, 12);
 AT(struct wire_hello, incarnation, 16);
 AT(struct wire_hello, ephemeral, 24);
 AT(struct wire_hello, key_ids, 56);
-AT(struct wire_hello, name, 88);
+AT(struct wire_hello, name, 120);
 AT(struct wire_stream_state, received, 8);
 AT(struct wire_stream_state, delivered, 16);
 AT(struct wire_open, ring, 16);
@@ -150,7 +150,7 @@ AT(struct wire_prepare, nonce, 8);
 AT(struct wire_mark, offset, 8);
 #undef AT
 _Static_assert(sizeof(struct wire_header) == 32, "struct wire_header");
-_Static_assert(sizeof(struct wire_hello) == 120, "struct wire_hello");
+_Static_assert(sizeof(struct wire_hello) == 152, "struct wire_hello");
 _Static_assert(sizeof(struct wire_record) == 4, "struct wire_record");
 _Static_assert(sizeof(struct wire_stream_state) == 24, "struct wire_stream_state");
 _Static_assert(sizeof(struct wire_open) == 32, "struct wire_open");

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define CONTEXT "domsock link 3"
+#define CONTEXT "domsock link 4"
 
 struct text {
     char context[sizeof(CONTEXT)];

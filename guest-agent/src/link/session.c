@@ -15,10 +15,9 @@ struct session {
     struct loop *loop;
     struct tcp *tcp;
     struct link *expected;
-    struct link *link;     /* once the peer has said which */
-    struct keys *keys;     /* the link's, as they are now */
-    struct keys known;     /* as they were when this side said HELLO */
-    const uint8_t *chosen; /* one of these */
+    struct link *link;                /* once the peer has said which */
+    struct keys *keys;                /* the link's */
+    uint8_t chosen[WIRE_KEY_ID_SIZE]; /* which of them */
     const struct session_user *user_ops;
     void *user;
     struct loop_timer patience;
@@ -41,8 +40,7 @@ static void send_to_peer(struct session *session, enum wire_type type, const voi
 
 static void name_keys(struct session *session)
 {
-    session->known = *session->keys;
-    keys_ids(&session->known, session->handshake.mine.body.key_ids);
+    keys_ids(session->keys, session->handshake.mine.body.key_ids);
 }
 
 static void say_hello(struct session *session, uint32_t peer_id, uint64_t incarnation)
@@ -80,20 +78,29 @@ static const char *hello_fault(const struct session *session)
     return NULL;
 }
 
-static const uint8_t *choose_key(const struct session *session)
+/* Of those that both HELLOs name. */
+static int choose_key(struct session *session)
 {
     const struct wire_hello *mine = &session->handshake.mine.body;
     const struct wire_hello *theirs = &session->handshake.theirs.body;
+    bool lower = mine->id < theirs->id;
+    const uint8_t *id = lower ? keys_common(mine->key_ids, theirs->key_ids)
+                              : keys_common(theirs->key_ids, mine->key_ids);
 
-    return mine->id < theirs->id ? keys_common(&session->known, mine->key_ids, theirs->key_ids)
-                                 : keys_common(&session->known, theirs->key_ids, mine->key_ids);
+    if (!id)
+        return refuse(session, "the peer does not know the link's key");
+    memcpy(session->chosen, id, sizeof(session->chosen));
+    return 0;
 }
 
 static int seal(struct session *session)
 {
+    const uint8_t *key = keys_offer(session->keys, session->chosen);
     struct handshake_keys keys;
 
-    if (handshake_finish(&session->handshake, session->chosen, &keys))
+    if (!key)
+        return refuse(session, "the link has another key by now");
+    if (handshake_finish(&session->handshake, key, &keys))
         return refuse(session, "the peer's HELLO has no X25519 key");
     tcp_seal(session->tcp, keys.mine, keys.theirs);
     sodium_memzero(&keys, sizeof(keys));
@@ -104,11 +111,13 @@ static int seal(struct session *session)
 /* Nobody is answered who does not even say that he knows a key. */
 static int answer_hello(struct session *session)
 {
+    int error;
+
     if (!session->expected)
         name_keys(session);
-    session->chosen = choose_key(session);
-    if (!session->chosen)
-        return refuse(session, "the peer does not know the link's key");
+    error = choose_key(session);
+    if (error)
+        return error;
     if (!session->expected)
         say_hello(session, session->link->peer_id, session->link->incarnation);
     return seal(session);
@@ -135,9 +144,10 @@ static int on_hello(struct session *session, const struct wire_header *header,
 /* That it came so far is the proof. */
 static int on_auth(struct session *session)
 {
+    if (!keys_prove(session->keys, session->chosen))
+        return refuse(session, "a newer key has been proven meanwhile");
     loop_disarm(session->loop, &session->patience);
     session->up = true;
-    keys_prove(session->keys, session->chosen);
     session->user_ops->up(session->user, session, session->link);
     link_up(session->link, &session->tcp->carrier, session->handshake.theirs.body.incarnation);
     return 0;
