@@ -91,6 +91,13 @@ static void ask_for_end(int stream, int which)
         map_hold(&holds[stream][which][direction], link, own);
 }
 
+static bool is_acknowledged(const struct stream *own)
+{
+    if (direct_holds_tx(own))
+        return own->tx.ring.control->consumer.index == own->direct->tx.index;
+    return !fifo_length(&own->tx.fifo);
+}
+
 /* What an agent keeps to send again must be what its program wrote, however it came by it. */
 static void check_kept(int side)
 {

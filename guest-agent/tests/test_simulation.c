@@ -199,25 +199,55 @@ static void disaster(void)
 
 /* ---- the end: everything must arrive, and both must agree ---- */
 
-static bool arrived(int stream)
+static bool is_read(int stream)
 {
-    for (int which = 0; which < 2; which++)
-        if (!excused[stream] &&
-            (!programs[stream][which].ended ||
-             programs[stream][which].read != programs[stream][1 - which].written))
+    return excused[stream] || (programs[stream][0].read == programs[stream][1].written &&
+                               programs[stream][1].read == programs[stream][0].written);
+}
+
+static bool is_over(int stream)
+{
+    return is_read(stream) &&
+           (excused[stream] || (programs[stream][0].ended && programs[stream][1].ended));
+}
+
+static bool all_read(void)
+{
+    for (int stream = 0; stream < open_streams; stream++)
+        if (!is_read(stream))
             return false;
     return true;
 }
 
-static bool all_arrived(void)
+static bool at_rest(const struct link *link)
 {
-    for (int stream = 0; stream < open_streams; stream++)
-        if (!arrived(stream))
-            return false;
-    return sides[0].link->count == 0 && sides[1].link->count == 0;
+    return link->synced && !handover_running(&link->handover);
 }
 
-static void settle_turn(void)
+/* Everything is read, and the senders have the room again. */
+static bool all_quiet(void)
+{
+    if (!at_rest(sides[0].link) || !at_rest(sides[1].link))
+        return false;
+    for (int i = 0; i < 2 * open_streams; i++) {
+        const struct stream *own = programs[i / 2][i % 2].fd < 0 ? NULL : served(i / 2, i % 2);
+
+        if (own && !excused[i / 2] && !is_acknowledged(own))
+            return false;
+    }
+    return all_read();
+}
+
+static bool all_over(void)
+{
+    for (int stream = 0; stream < open_streams; stream++)
+        if (!is_over(stream))
+            return false;
+    return sides[0].link->count == 0 && sides[1].link->count == 0 && at_rest(sides[0].link) &&
+           at_rest(sides[1].link);
+}
+
+static void settle_turn(bool over)
 {
     for (int i = 0; i < 2; i++) {
         notice(i);
@@ -229,24 +259,39 @@ static void settle_turn(void)
     reconnect(1);
     for (int i = 0; i < 2 * open_streams; i++) {
         any_read(i / 2, i % 2);
-        program_shut(i / 2, i % 2);
+        if (over)
+            program_shut(i / 2, i % 2);
     }
 }
 
-static bool at_rest(const struct link *link)
+static void settle_until(bool (*settled)(void), bool over)
 {
-    return link->synced && !handover_running(&link->handover);
+    for (int turns = 0; !settled() && turns < SETTLE_TURNS; turns++)
+        settle_turn(over);
+    CHECK(settled());
 }
 
+/* Nobody comes after those who are killed in the end, and goes on where they were. */
+static void many_are_killed(void)
+{
+    if (sides[0].link->handover.path == WIRE_PATH_TCP)
+        hand_over(0);
+    settle_until(all_quiet, false);
+    for (int i = 0; i < 8 * open_streams; i++)
+        ask_for_end(i / 2 % open_streams, i % 2);
+    for (int i = 0; i < 4 * open_streams; i++)
+        tear(i / 2 % open_streams, i % 2);
+}
+
+/* What was written comes even if nobody does anything more but read. */
 static void settle(void)
 {
-    struct link *a = sides[0].link, *b = sides[1].link;
-    int turns = 0;
+    const struct link *a = sides[0].link, *b = sides[1].link;
 
-    while ((!all_arrived() || !at_rest(a) || !at_rest(b)) && turns++ < SETTLE_TURNS)
-        settle_turn();
-    CHECK(all_arrived());
-    CHECK(at_rest(a) && at_rest(b));
+    settle_until(all_quiet, false);
+    many_are_killed();
+    settle_until(all_quiet, false);
+    settle_until(all_over, true);
     CHECK(a->handover.epoch == b->handover.epoch && a->handover.path == b->handover.path);
     CHECK(a->handover.path == WIRE_PATH_TCP || (a->attached && b->attached));
 }

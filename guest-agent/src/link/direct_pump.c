@@ -2,7 +2,9 @@
  *
  * A program in direct mode is not followed everywhere: it may wait for its socket by a way that
  * the shim does not see. So a program that leaves bytes in its ring for a while loses the ring:
- * the bytes then come by its socket, and everything the kernel offers sees them. */
+ * the bytes then come by its socket, and everything the kernel offers sees them. And one of several
+ * processes that have the stream may be killed in the middle of a copy, while the others wait for
+ * what it has noted and not published. */
 #include <unistd.h>
 
 #include "base/turn.h"
@@ -19,6 +21,11 @@ static uint64_t ring_produced(const struct stream *stream)
 static uint64_t ring_consumed(const struct stream *stream)
 {
     return __atomic_load_n(&stream->tx.ring.control->consumer.index, __ATOMIC_ACQUIRE);
+}
+
+static uint64_t noted(const struct direct_end *end)
+{
+    return __atomic_load_n(&end->index, __ATOMIC_ACQUIRE);
 }
 
 void direct_wake_watcher(const struct stream *stream)
@@ -40,6 +47,37 @@ static void wake_sleepers(const struct stream *stream, struct direct_end *end, u
         direct_wake_watcher(stream);
 }
 
+/* Both tell the peer as the program would have. */
+static void publish_sent(struct link *link, struct stream *stream)
+{
+    struct direct_end *end = &stream->direct->tx;
+    struct ring_tx ring = stream->tx.ring;
+
+    if (__atomic_load_n(&ring.control->producer.index, __ATOMIC_RELAXED) == noted(end) ||
+        !turn_take(&end->turn, 0))
+        return;
+    if (view_trusted(&link->view)) {
+        ring_tx_publish(&ring, noted(end));
+        link->kick_due |= ring_tx_other_asleep(&ring);
+    }
+    turn_give(&end->turn);
+}
+
+static void publish_delivered(struct link *link, struct stream *stream)
+{
+    struct direct_end *end = &stream->direct->rx;
+    struct ring_rx ring = stream->rx.ring;
+
+    if (__atomic_load_n(&ring.control->consumer.index, __ATOMIC_RELAXED) == noted(end) ||
+        !turn_take(&end->turn, 0))
+        return;
+    if (view_trusted(&link->view)) {
+        ring_rx_advance(&ring, noted(end));
+        link->kick_due |= ring_rx_other_asleep(&ring);
+    }
+    turn_give(&end->turn);
+}
+
 bool direct_pump(struct link *link, struct stream *stream)
 {
     struct direct_page *page = stream->direct;
@@ -47,10 +85,14 @@ bool direct_pump(struct link *link, struct stream *stream)
     if ((stream->direct_tx && stream->readable) || (stream->direct_rx && stream->rx.fin_known) ||
         __atomic_load_n(&page->give_back, __ATOMIC_ACQUIRE))
         return direct_take_back(link, stream) == 0;
-    if (stream->direct_rx)
+    if (stream->direct_rx) {
+        publish_delivered(link, stream);
         wake_sleepers(stream, &page->rx, page->rx.index, ring_produced(stream));
-    if (stream->direct_tx)
+    }
+    if (stream->direct_tx) {
+        publish_sent(link, stream);
         wake_sleepers(stream, &page->tx, page->tx.seen, ring_consumed(stream));
+    }
     return false;
 }
 
