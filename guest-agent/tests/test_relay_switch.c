@@ -71,20 +71,43 @@ static void pass(uint32_t from, enum relay_kind kind, uint32_t to, uint64_t chan
     relay_switch_pass(&host, &sinks[from - 3].way, &frame, payload);
 }
 
+/* Frames of that size, as many as a window has room for; returns how many. */
+static uint32_t fill_window(uint32_t from, uint32_t to, uint64_t channel, uint32_t length)
+{
+    uint32_t count = RELAY_WINDOW / (length + (uint32_t)sizeof(struct relay_frame));
+
+    for (uint32_t i = 0; i < count; i++)
+        pass(from, RELAY_DATA, to, channel, length);
+    return count;
+}
+
 static void a_stopped_receiver_holds_up_nobody(void)
 {
+    uint32_t frames;
+
     start_host();
     pass(3, RELAY_OPEN, 4, 1, 0);
     pass(3, RELAY_OPEN, 5, 2, 0);
-    for (uint32_t sent = 0; sent < RELAY_WINDOW; sent += RELAY_PAYLOAD_MAX)
-        pass(3, RELAY_DATA, 4, 1, RELAY_PAYLOAD_MAX);
-    CHECK(sinks[1].waiting == RELAY_WINDOW && !sinks[1].closes);
+    frames = fill_window(3, 4, 1, RELAY_PAYLOAD_MAX);
+    CHECK(sinks[1].waiting == frames * RELAY_PAYLOAD_MAX && !sinks[1].closes);
     pass(3, RELAY_DATA, 5, 2, 100);
     CHECK(sinks[2].waiting == 100);
-    pass(3, RELAY_DATA, 4, 1, 1); /* one byte more than it was given */
-    CHECK(sinks[1].closes == 1 && sinks[0].closes == 1 && sinks[1].waiting == RELAY_WINDOW);
+    pass(3, RELAY_DATA, 4, 1, RELAY_PAYLOAD_MAX); /* one more than it was given */
+    CHECK(sinks[1].closes == 1 && sinks[0].closes == 1 && sinks[1].frames == frames + 2);
     pass(3, RELAY_DATA, 5, 2, 100);
     CHECK(sinks[2].waiting == 200 && !sinks[2].closes);
+    relay_switch_deinit(&host);
+}
+
+/* A window is so much of the host's memory, whatever it is filled with. */
+static void headers_count(void)
+{
+    start_host();
+    pass(3, RELAY_OPEN, 4, 1, 0);
+    CHECK(fill_window(3, 4, 1, 1) < RELAY_WINDOW / sizeof(struct relay_frame));
+    CHECK(!sinks[1].closes);
+    pass(3, RELAY_DATA, 4, 1, 1);
+    CHECK(sinks[1].closes == 1);
     relay_switch_deinit(&host);
 }
 
@@ -92,10 +115,23 @@ static void credit_that_nobody_has_used_is_refused(void)
 {
     start_host();
     pass(3, RELAY_OPEN, 4, 1, 0);
-    pass(3, RELAY_DATA, 4, 1, 1000);
-    pass(4, RELAY_CREDIT, 3, 1, 1000);
+    fill_window(3, 4, 1, RELAY_PAYLOAD_MAX);
+    pass(4, RELAY_CREDIT, 3, 1, RELAY_WINDOW - RELAY_CREDIT_MIN);
     CHECK(!sinks[0].closes);
-    pass(4, RELAY_CREDIT, 3, 1, 1);
+    pass(4, RELAY_CREDIT, 3, 1, RELAY_CREDIT_MIN);
+    CHECK(sinks[0].closes == 1 && sinks[1].closes == 1);
+    relay_switch_deinit(&host);
+}
+
+/* Else one window could be given back by as many frames as it has bytes. */
+static void credit_in_small_change_is_refused(void)
+{
+    start_host();
+    pass(3, RELAY_OPEN, 4, 1, 0);
+    fill_window(3, 4, 1, RELAY_PAYLOAD_MAX);
+    pass(4, RELAY_CREDIT, 3, 1, RELAY_CREDIT_MIN);
+    CHECK(!sinks[0].closes);
+    pass(4, RELAY_CREDIT, 3, 1, RELAY_CREDIT_MIN - 1);
     CHECK(sinks[0].closes == 1 && sinks[1].closes == 1);
     relay_switch_deinit(&host);
 }
@@ -164,7 +200,7 @@ static void who_floods_another_harms_nobody(void)
     relay_switch_deinit(&host);
 }
 
-/* ---- anything ---- */
+/* ---- an end ---- */
 
 static struct loop loop;
 static int called_fds[2 * RELAY_CHANNELS_MAX];
@@ -184,6 +220,66 @@ static void called(void *user, int fd)
     else
         close(fd);
 }
+
+#define SMALL 100u
+#define SMALL_FRAMES 5000u
+
+struct creditor {
+    struct relay_way way;
+    unsigned credits;
+    uint32_t lent; /* cost of what was sent to the end, and not given back */
+};
+
+static int creditor_send(struct relay_way *way, const struct relay_frame *frame,
+                         const uint8_t *payload)
+{
+    struct creditor *creditor = container_of(way, struct creditor, way);
+
+    (void)payload;
+    if (frame->kind != RELAY_CREDIT)
+        return 0;
+    CHECK(frame->amount >= RELAY_CREDIT_MIN && frame->amount <= creditor->lent);
+    creditor->credits++;
+    creditor->lent -= frame->amount;
+    return 0;
+}
+
+static void read_all(int fd)
+{
+    uint8_t bytes[SMALL];
+
+    CHECK(loop_turn(&loop, 0) == 0);
+    while (read(fd, bytes, sizeof(bytes)) > 0)
+        continue;
+}
+
+/* As much as it may, into an end whose program reads. */
+static void an_end_gives_credit_in_steps(void)
+{
+    static const uint8_t payload[SMALL];
+    struct creditor creditor = {.way.send = creditor_send};
+    struct relay_frame frame = {.kind = RELAY_OPEN, .source = 4, .target = 3, .channel = 1};
+    const uint32_t limit = RELAY_WINDOW - SMALL - (uint32_t)sizeof(frame);
+    struct relay_end end;
+
+    relay_end_init(&end, &loop, 3, &creditor.way);
+    end.called = called;
+    end.way.send(&end.way, &frame, NULL);
+    frame.kind = RELAY_DATA;
+    frame.length = SMALL;
+    for (unsigned i = 0; i < SMALL_FRAMES; i++) {
+        creditor.lent += relay_frame_cost(&frame);
+        CHECK(creditor.lent <= RELAY_WINDOW);
+        end.way.send(&end.way, &frame, payload);
+        for (int turn = 0; turn < 1000 && creditor.lent > limit; turn++)
+            read_all(called_fds[0]);
+    }
+    CHECK(creditor.credits > SMALL_FRAMES * SMALL / RELAY_WINDOW);
+    relay_end_deinit(&end);
+    close(called_fds[--called_count]);
+}
+
+/* ---- anything ---- */
 
 static void hang_up_some(void)
 {
@@ -260,13 +356,16 @@ static void whatever_is_said_nothing_is_left(void)
 
 static const struct check_test tests[] = {
     {"a stopped receiver holds up nobody", a_stopped_receiver_holds_up_nobody},
+    {"headers count", headers_count},
     {"credit that nobody has used is refused", credit_that_nobody_has_used_is_refused},
+    {"credit in small change is refused", credit_in_small_change_is_refused},
     {"nobody speaks for another domain", nobody_speaks_for_another_domain},
     {"nobody is there", nobody_is_there},
     {"a domain that moved away ends its channels", a_domain_that_moved_away_ends_its_channels},
     {"one domain does not take all channels", one_domain_does_not_take_all_channels},
     {"who floods another harms nobody", who_floods_another_harms_nobody},
     {"nothing is kept for who is not expected", nothing_is_kept_for_who_is_not_expected},
+    {"an end gives credit in steps", an_end_gives_credit_in_steps},
     {"whatever is said, nothing is left", whatever_is_said_nothing_is_left},
 };
 

@@ -8,8 +8,9 @@
 
 #define RELAY_MAGIC 0x59525344u /* "DSRY" */
 #define RELAY_PAYLOAD_MAX 16384u
-#define RELAY_WINDOW 131072u   /* bytes of a channel that may be on the way, each way */
-#define RELAY_CHANNELS_MAX 64u /* of one domain */
+#define RELAY_WINDOW 131072u    /* of a channel's DATA, headers and all, on the way, each way */
+#define RELAY_CREDIT_MIN 16384u /* less is not given back at a time */
+#define RELAY_CHANNELS_MAX 64u  /* of one domain */
 #define RELAY_CHALLENGE_SIZE 32u
 #define RELAY_MAC_SIZE 32u
 #define RELAY_SUM_KEY_SIZE 16u
@@ -18,7 +19,7 @@ enum relay_kind {
     RELAY_HELLO = 1, /* a port's end has been opened; `channel` is its nonce */
     RELAY_OPEN = 2,
     RELAY_DATA = 3,
-    RELAY_CREDIT = 4, /* `amount` more bytes may come */
+    RELAY_CREDIT = 4, /* `amount` more may come */
     RELAY_CLOSE = 5,
     RELAY_PROBE = 6,  /* are you there? `amount` 1: yes */
     RELAY_TRUNK = 16, /* between hosts, first: struct relay_trunk */

@@ -17,6 +17,7 @@ struct relay_channel {
     uint32_t peer;
     uint64_t number;
     uint32_t credit;
+    uint32_t owed; /* of what has come, and has gone on into the socket */
     uint32_t events;
     bool heard; /* since it was probed last */
     bool ended;
@@ -50,9 +51,18 @@ static void end_channel(struct relay_channel *channel, bool tell)
 
 /* ---- the socket ---- */
 
+/* How many bytes may follow the next header. */
+static uint32_t may_send(const struct relay_channel *channel)
+{
+    uint32_t header = sizeof(struct relay_frame);
+    uint32_t most = channel->credit > header ? channel->credit - header : 0;
+
+    return most < RELAY_PAYLOAD_MAX ? most : RELAY_PAYLOAD_MAX;
+}
+
 static void watch(struct relay_channel *channel)
 {
-    uint32_t events = (channel->credit ? (uint32_t)EPOLLIN : 0u) |
+    uint32_t events = (may_send(channel) ? (uint32_t)EPOLLIN : 0u) |
                       (queue_length(&channel->out) ? (uint32_t)EPOLLOUT : 0u);
 
     if (events != channel->events)
@@ -60,10 +70,17 @@ static void watch(struct relay_channel *channel)
     channel->events = events;
 }
 
+/* In steps: every frame costs the hosts as much work as one that is full. */
+static void give_credit(struct relay_channel *channel)
+{
+    if (channel->owed < RELAY_CREDIT_MIN)
+        return;
+    say(channel, RELAY_CREDIT, NULL, channel->owed);
+    channel->owed = 0;
+}
+
 static void write_socket(struct relay_channel *channel)
 {
-    uint32_t written = 0;
-
     while (queue_length(&channel->out)) {
         ssize_t put = send(channel->source.fd, queue_head(&channel->out),
                            queue_length(&channel->out), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -71,19 +88,17 @@ static void write_socket(struct relay_channel *channel)
         if (put <= 0)
             break; /* that it has ended is seen by reading */
         queue_drop(&channel->out, (size_t)put);
-        written += (uint32_t)put;
+        channel->owed += (uint32_t)put;
     }
-    if (written)
-        say(channel, RELAY_CREDIT, NULL, written);
+    give_credit(channel);
 }
 
 static void read_socket(struct relay_channel *channel)
 {
     uint8_t bytes[RELAY_PAYLOAD_MAX];
 
-    while (channel->credit && !channel->ended) {
-        size_t want = channel->credit < sizeof(bytes) ? channel->credit : sizeof(bytes);
-        ssize_t got = recv(channel->source.fd, bytes, want, MSG_DONTWAIT);
+    while (may_send(channel) && !channel->ended) {
+        ssize_t got = recv(channel->source.fd, bytes, may_send(channel), MSG_DONTWAIT);
 
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return;
@@ -91,7 +106,7 @@ static void read_socket(struct relay_channel *channel)
             end_channel(channel, true);
             return;
         }
-        channel->credit -= (uint32_t)got;
+        channel->credit -= (uint32_t)got + (uint32_t)sizeof(struct relay_frame);
     }
 }
 
@@ -219,10 +234,12 @@ static void on_open(struct relay_end *end, const struct relay_frame *frame)
 static void on_data(struct relay_channel *channel, const struct relay_frame *frame,
                     const uint8_t *payload)
 {
-    if (queue_append(&channel->out, payload, frame->length) < 0)
+    if (queue_append(&channel->out, payload, frame->length) < 0) {
         end_channel(channel, true); /* more than it was allowed */
-    else
-        write_socket(channel);
+        return;
+    }
+    channel->owed += (uint32_t)sizeof(*frame);
+    write_socket(channel);
 }
 
 static void on_credit(struct relay_channel *channel, uint32_t amount)

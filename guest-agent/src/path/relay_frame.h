@@ -20,3 +20,9 @@ int relay_frame_parse(const struct relay_sums *sums, const uint8_t *bytes, size_
                       struct relay_frame *frame);
 /* How many bytes to skip until a frame may begin. */
 size_t relay_frame_seek(const uint8_t *bytes, size_t length);
+
+/* What a DATA frame takes of its channel's window. */
+static inline uint32_t relay_frame_cost(const struct relay_frame *frame)
+{
+    return (uint32_t)sizeof(*frame) + frame->length;
+}

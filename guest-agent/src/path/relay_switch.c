@@ -5,7 +5,7 @@
 struct circuit_end {
     uint32_t domain;
     struct relay_way *way;
-    uint32_t credit; /* how many bytes it may send */
+    uint32_t credit; /* how much it may send */
 };
 
 /* One channel, as a host sees it. */
@@ -113,12 +113,12 @@ static bool account(struct relay_circuit *circuit, int end, const struct relay_f
 
     switch (frame->kind) {
     case RELAY_DATA:
-        if (!frame->length || frame->length > sender->credit)
+        if (!frame->length || relay_frame_cost(frame) > sender->credit)
             return false;
-        sender->credit -= frame->length;
+        sender->credit -= relay_frame_cost(frame);
         return true;
     case RELAY_CREDIT:
-        if (!frame->amount || frame->amount > RELAY_WINDOW - other->credit)
+        if (frame->amount < RELAY_CREDIT_MIN || frame->amount > RELAY_WINDOW - other->credit)
             return false;
         other->credit += frame->amount;
         return frame->length == 0;
