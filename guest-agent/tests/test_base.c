@@ -76,6 +76,34 @@ static void queues_keep_order_and_limit(void)
     queue_deinit(&queue);
 }
 
+#define LONG 16700u /* pieces, which fill what was reserved for them almost to the last */
+
+/* One that stays long moves what it has no oftener than it has taken as much. */
+static void a_long_queue_stays_quick(void)
+{
+    struct queue queue;
+    uint8_t bytes[1000];
+    const uint8_t *last = NULL;
+    unsigned moves = 0;
+
+    queue_init(&queue, 64u << 20);
+    for (uint32_t i = 0; i < 40000; i++) {
+        memset(bytes, (int)(i % 251), sizeof(bytes));
+        CHECK(queue_append(&queue, bytes, sizeof(bytes)) == 0);
+        moves += queue_head(&queue) < last;
+        if (i >= LONG) {
+            CHECK(queue_head(&queue)[999] == (i - LONG) % 251);
+            queue_drop(&queue, sizeof(bytes));
+        }
+        last = queue_head(&queue);
+    }
+    CHECK(moves < 20 && queue_length(&queue) == LONG * sizeof(bytes));
+    queue_drop(&queue, queue_length(&queue));
+    queue_shrink(&queue);
+    CHECK(!queue.capacity && queue_append(&queue, bytes, sizeof(bytes)) == 0);
+    queue_deinit(&queue);
+}
+
 static void frames_truncated_oversized_garbage(void)
 {
     struct wire_header header = {.magic = WIRE_MAGIC, .type = WIRE_DATA, .length = 5};
@@ -116,6 +144,7 @@ static const struct check_test tests[] = {
     {"peers' texts are cleaned", peers_texts_are_cleaned},
     {"hexadecimal", hexadecimal},
     {"queues keep order and limit", queues_keep_order_and_limit},
+    {"a long queue stays quick", a_long_queue_stays_quick},
     {"frames: truncated, oversized, garbage", frames_truncated_oversized_garbage},
     {"region headers", region_headers},
 };

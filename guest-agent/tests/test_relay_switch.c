@@ -322,7 +322,7 @@ static void hear_anything(uint64_t seed)
         if (!pick(50))
             hang_up_some();
     }
-    CHECK(out.frames && host.count <= SWITCH_CIRCUITS_MAX && end.count <= RELAY_CHANNELS_MAX);
+    CHECK(out.frames && host.count <= RELAY_HOST_CHANNELS_MAX && end.count <= RELAY_CHANNELS_MAX);
     relay_end_deinit(&end);
     relay_switch_deinit(&host);
     while (called_count)

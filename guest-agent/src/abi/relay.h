@@ -11,6 +11,7 @@
 #define RELAY_WINDOW 131072u    /* of a channel's DATA, headers and all, on the way, each way */
 #define RELAY_CREDIT_MIN 16384u /* less is not given back at a time */
 #define RELAY_CHANNELS_MAX 64u  /* of one domain */
+#define RELAY_HOST_CHANNELS_MAX 1024u
 #define RELAY_CHALLENGE_SIZE 32u
 #define RELAY_MAC_SIZE 32u
 #define RELAY_SUM_KEY_SIZE 16u

@@ -1,10 +1,12 @@
 #include "base/queue.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define QUEUE_FIRST_CAPACITY 4096u
+#define QUEUE_KEPT (1u << 20)
 
 void queue_init(struct queue *queue, size_t limit)
 {
@@ -19,7 +21,7 @@ void queue_deinit(struct queue *queue)
 
 static int grow(struct queue *queue, size_t needed)
 {
-    size_t capacity = queue->capacity ? queue->capacity : QUEUE_FIRST_CAPACITY;
+    size_t capacity = queue->capacity ? 2 * queue->capacity : QUEUE_FIRST_CAPACITY;
     uint8_t *bytes;
 
     while (capacity < needed)
@@ -32,18 +34,29 @@ static int grow(struct queue *queue, size_t needed)
     return 0;
 }
 
+/* What is left is moved to the front when at least as much has gone: else every few bytes would
+ * move all the others once more. */
+static int make_room(struct queue *queue, size_t needed)
+{
+    size_t length = queue_length(queue);
+    bool roomy = needed <= queue->capacity && length <= queue->begin;
+
+    if (!roomy && grow(queue, needed) < 0)
+        return -ENOMEM;
+    if (length)
+        memmove(queue->bytes, queue_head(queue), length);
+    queue->begin = 0;
+    queue->end = length;
+    return 0;
+}
+
 uint8_t *queue_reserve(struct queue *queue, size_t length)
 {
     size_t needed = queue_length(queue) + length;
 
     if (length > queue->limit || needed > queue->limit)
         return NULL;
-    if (queue->begin && queue->end + length > queue->capacity) {
-        memmove(queue->bytes, queue_head(queue), queue_length(queue));
-        queue->end -= queue->begin;
-        queue->begin = 0;
-    }
-    if (needed > queue->capacity && grow(queue, needed) < 0)
+    if (queue->end + length > queue->capacity && make_room(queue, needed) < 0)
         return NULL;
     return queue->bytes + queue->end;
 }
@@ -78,4 +91,12 @@ void queue_clear(struct queue *queue)
 {
     queue->begin = 0;
     queue->end = 0;
+}
+
+void queue_shrink(struct queue *queue)
+{
+    if (queue_length(queue) || queue->capacity <= QUEUE_KEPT)
+        return;
+    free(queue->bytes);
+    *queue = (struct queue){.limit = queue->limit};
 }

@@ -32,3 +32,5 @@ void queue_commit(struct queue *queue, size_t length);
 int queue_append(struct queue *queue, const void *bytes, size_t length);
 void queue_drop(struct queue *queue, size_t length);
 void queue_clear(struct queue *queue);
+/* Gives memory back that an empty queue has no use for any more. */
+void queue_shrink(struct queue *queue);

@@ -7,37 +7,62 @@
 #include "base/loop.h"
 
 #define LINE_IN_MAX (4u * (RELAY_PAYLOAD_MAX + sizeof(struct relay_frame)))
-/* All channels of a domain may have a window on the way. */
-#define LINE_OUT_MAX (2u * RELAY_CHANNELS_MAX * RELAY_WINDOW)
-#define LINE_OUT_CLOSES (256u << 10) /* kept free for what must arrive */
-#define LINE_OUT_FREE (1u << 20)     /* for what costs its sender no credit */
+#define LINE_OUT_MAX (2u * RELAY_HOST_CHANNELS_MAX * RELAY_WINDOW)
 
-/* Of these there are only as many as there are channels, or bytes that were let through. */
-static bool must_arrive(const struct relay_frame *frame)
+/* What may wait on a line of one domain's. Its count may be twice as much as there is. */
+static const size_t share_max[] = {
+    [RELAY_BYTES] = 2u * RELAY_CHANNELS_MAX * RELAY_WINDOW, /* its channels' windows */
+    [RELAY_FREE] = 1u << 20,
+    [RELAY_DUE] = 4u << 20, /* an end for each channel that is opened, and steps of credit */
+};
+
+static enum relay_share_of share_of(const struct relay_frame *frame)
 {
-    return frame->kind == RELAY_CLOSE || frame->kind == RELAY_CREDIT || frame->kind == RELAY_HELLO;
+    switch (frame->kind) {
+    case RELAY_OPEN:
+    case RELAY_PROBE:
+        return RELAY_FREE;
+    case RELAY_CLOSE:
+    case RELAY_CREDIT:
+    case RELAY_HELLO:
+        return RELAY_DUE;
+    default:
+        return RELAY_BYTES;
+    }
 }
 
-/* Nobody fills a line with frames that anybody may send: no room is left of it for them long before
- * there is none for bytes. */
-static bool is_free(const struct relay_frame *frame)
+static void settle(const struct relay_line *line, struct relay_share *share)
 {
-    return frame->kind == RELAY_OPEN || frame->kind == RELAY_PROBE;
+    if (line->said - queue_length(&line->out) < share->mark)
+        return;
+    memcpy(share->before, share->since, sizeof(share->before));
+    memset(share->since, 0, sizeof(share->since));
+    share->mark = line->said;
 }
 
-static size_t out_limit(const struct relay_frame *frame)
+/* Whoever fills a line has filled his own share only. */
+static bool has_share(struct relay_line *line, const struct relay_frame *frame)
 {
-    if (is_free(frame))
-        return LINE_OUT_FREE;
-    return must_arrive(frame) ? LINE_OUT_MAX : LINE_OUT_MAX - LINE_OUT_CLOSES;
+    struct relay_share *share = &line->shares[frame->source % RELAY_SHARES];
+    enum relay_share_of of = share_of(frame);
+
+    settle(line, share);
+    if (share->before[of] + share->since[of] + relay_frame_cost(frame) > share_max[of])
+        return false;
+    share->since[of] += relay_frame_cost(frame);
+    return true;
+}
+
+static void commit(struct relay_line *line, size_t length)
+{
+    queue_commit(&line->out, length);
+    line->said += length;
 }
 
 static int put(struct relay_line *line, struct relay_frame frame, const uint8_t *payload)
 {
-    size_t length = sizeof(frame) + frame.length;
-    uint8_t *room = queue_length(&line->out) + length > out_limit(&frame)
-                        ? NULL
-                        : queue_reserve(&line->out, length);
+    size_t length = relay_frame_cost(&frame);
+    uint8_t *room = has_share(line, &frame) ? queue_reserve(&line->out, length) : NULL;
 
     if (!room)
         return -ENOBUFS;
@@ -46,7 +71,7 @@ static int put(struct relay_line *line, struct relay_frame frame, const uint8_t 
     memcpy(room, &frame, sizeof(frame));
     if (frame.length)
         memcpy(room + sizeof(frame), payload, frame.length);
-    queue_commit(&line->out, length);
+    commit(line, length);
     return 0;
 }
 
@@ -60,7 +85,7 @@ static int line_send(struct relay_way *way, const struct relay_frame *frame, con
         return frame->kind == RELAY_OPEN ? -ENOTCONN : 0;
     own.opening = line->theirs;
     error = put(line, own, payload);
-    if (error && must_arrive(frame))
+    if (error && share_of(frame) == RELAY_DUE)
         line->broken = true;
     if (line->wake)
         line->wake(line);
@@ -114,7 +139,7 @@ static void complete_torn_frame(struct relay_line *line)
     if (!room)
         return;
     memset(room, 0, length);
-    queue_commit(&line->out, length);
+    commit(line, length);
 }
 
 void relay_line_open(struct relay_line *line)

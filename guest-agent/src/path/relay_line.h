@@ -28,6 +28,18 @@ struct relay_line_user {
     void (*frame)(struct relay_line *line, const struct relay_frame *frame, const uint8_t *payload);
 };
 
+/* What a domain has put into `out`: bytes, frames that cost it no credit, and such as are due to
+ * arrive. Those said before the mark may still wait; once all of them have gone, it is moved. */
+enum relay_share_of { RELAY_BYTES, RELAY_FREE, RELAY_DUE, RELAY_SHARE_KINDS };
+
+struct relay_share {
+    uint64_t mark;
+    uint32_t before[RELAY_SHARE_KINDS];
+    uint32_t since[RELAY_SHARE_KINDS];
+};
+
+#define RELAY_SHARES 256u /* domains whose ids are alike by this have one together */
+
 struct relay_line {
     struct relay_way way;
     const struct relay_line_user *user_ops;
@@ -36,6 +48,8 @@ struct relay_line {
     struct queue out;
     struct relay_sums sums_in;
     struct relay_sums sums_out;
+    uint64_t said; /* bytes that were ever put into `out` */
+    struct relay_share shares[RELAY_SHARES];
     uint64_t own; /* nonces of the openings */
     uint64_t theirs;
     uint32_t self;  /* a host says in HELLO which domain it is; 0: says nothing */

@@ -35,6 +35,7 @@ void relay_pipe_flush(struct relay_pipe *pipe)
         else if (errno != EINTR)
             break; /* whether its other side is there, the next event tells */
     }
+    queue_shrink(out);
     if (pipe->line.broken)
         fail(pipe, "the other end broke the rules, or does not read");
 }

@@ -91,7 +91,7 @@ static struct relay_circuit *open_circuit(struct relay_switch *relay, struct rel
     struct relay_way *to = relay->find(relay->user, frame->target);
     struct relay_circuit *circuit = NULL;
 
-    if (to && to != from && relay->count < SWITCH_CIRCUITS_MAX &&
+    if (to && to != from && relay->count < RELAY_HOST_CHANNELS_MAX &&
         opened_by(relay, frame->source) < RELAY_CHANNELS_MAX)
         circuit = calloc(1, sizeof(*circuit));
     if (!circuit)

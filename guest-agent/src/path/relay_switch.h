@@ -9,8 +9,6 @@
 
 #include "path/relay_line.h"
 
-#define SWITCH_CIRCUITS_MAX 1024u
-
 struct relay_circuit;
 
 struct relay_switch {
