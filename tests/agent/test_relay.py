@@ -8,6 +8,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from agents import BUILD, Agent, Proxy, Refused, wait_until
@@ -222,6 +223,22 @@ def test_a_network_that_answers_in_vain_is_tried_again(unrouted: Hosts) -> None:
         network.redirect(unrouted.g1.port)
         unrouted.await_up("tcp")
     network.stop()
+
+
+def test_who_refuses_is_named(unrouted: Hosts) -> None:
+    """Somebody else has the address; it is dialled again beside the relay."""
+    unrouted.route()
+    unrouted.add_links(g2_port=unrouted.h1.port)
+    unrouted.await_up("relay")
+    before = len(refusals(unrouted.g2))
+    wait_until(lambda: len(refusals(unrouted.g2)) > before, "the network is tried again")
+    assert {event["peer"] for event in refusals(unrouted.g2)} == {"g1"}
+    assert {event["peer"] for event in refusals(unrouted.h1)} == {""}, "a caller may be anybody"
+
+
+def refusals(agent: Agent) -> list[dict[str, Any]]:
+    agent.call("ping")  # events come before its answer
+    return [event for event in agent.channel.events if event["event"] == "link.refused"]
 
 
 def test_an_idle_relay_costs_nothing(relayed: Hosts) -> None:

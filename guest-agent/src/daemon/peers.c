@@ -145,9 +145,11 @@ static struct peer *find_by_session(struct agent *agent, const struct session *s
     return peer;
 }
 
-static void tell_of_end(struct agent *agent, const struct session *session, const struct peer *peer,
-                        const struct link *link, const char *reason)
+/* Who calls is only called by his name once he has proven it. */
+static void tell_of_end(struct agent *agent, const struct session *session, const struct link *link,
+                        const char *reason)
 {
+    const struct peer *peer = find_by_link(agent, link ? link : session_dialled(session));
     const char *name = peer ? peer->name : "";
 
     if (!link && session_relayed(session) && !session_heard(session))
@@ -165,7 +167,7 @@ static void session_ended(void *user, struct session *session, struct link *link
 
     if (!peer)
         *stranger(agent, session) = NULL;
-    tell_of_end(agent, session, peer, link, reason);
+    tell_of_end(agent, session, link, reason);
     if (peer) {
         peer->session = NULL;
         if (link)

@@ -243,6 +243,11 @@ const struct link *session_link(const struct session *session)
     return session->link ? session->link : session->expected;
 }
 
+const struct link *session_dialled(const struct session *session)
+{
+    return session->expected;
+}
+
 bool session_heard(const struct session *session)
 {
     return session->link != NULL;

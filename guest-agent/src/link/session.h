@@ -29,6 +29,8 @@ struct session *session_new(struct loop *loop, int fd, bool relayed, uint32_t se
 struct session *session_free(struct session *session);
 /* The link it carries or is going to carry, or NULL. */
 const struct link *session_link(const struct session *session);
+/* The link for which this side dialled, or NULL. */
+const struct link *session_dialled(const struct session *session);
 bool session_heard(const struct session *session); /* the peer, saying who it is */
 bool session_relayed(const struct session *session);
 /* How long the peer's machine may leave bytes unacknowledged; 0: the usual. */
