@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from harness.events import Event
 from harness.model.campaign_result import Span
+from harness.model.result import PATHS, Path
 
 ENDS = (".end", ".failed")
 
@@ -26,7 +27,7 @@ def spans(events: Sequence[Event], begun: float) -> tuple[Span, ...]:
 
 
 def _span(name: str, first: Event, last: Event, events: Sequence[Event], begun: float) -> Span:
-    begin, end = first.at, last.at
+    begin, end, path = first.at, last.at, _path(last)
     match name:
         case "handover":
             name = "handover back" if first.fields.get("to") == "shm" else "handover out"
@@ -38,7 +39,12 @@ def _span(name: str, first: Event, last: Event, events: Sequence[Event], begun: 
             name = "plug"
             inside = [e.at for e in events if e.name == "handover.begin" and begin <= e.at <= end]
             end = min(inside, default=end)
-    return Span(name=name, begin_ms=_ms(begin, begun), end_ms=_ms(end, begun))
+    return Span(name=name, begin_ms=_ms(begin, begun), end_ms=_ms(end, begun), path=path)
+
+
+def _path(last: Event) -> Path:
+    """The path that a handover led to, which its end names."""
+    return next((path for path in PATHS if path == last.fields.get("to")), "none")
 
 
 def _end_of(name: str, first: Event, rest: Sequence[Event]) -> Event | None:

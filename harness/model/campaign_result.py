@@ -16,11 +16,15 @@ Verdict = Literal["pass", "fail", "refused", "broken"]
 
 
 class Span(Record):
-    """A phase of a case: ``handover out``, ``unplug``, ``migrate``, ``plug``, ``handover back``."""
+    """A phase of a case: ``handover out``, ``unplug``, ``migrate``, ``plug``, ``handover back``.
+
+    `path` is the one that a handover led to, where an agent has said so.
+    """
 
     name: str
     begin_ms: float
     end_ms: float
+    path: Path = "none"
 
 
 class Case(Record):

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA_VERSION = 1
 Path = Literal["shm", "tcp", "relay", "none"]
+PATHS: tuple[Path, ...] = ("shm", "tcp", "relay")
 
 
 class Record(BaseModel):

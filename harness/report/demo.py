@@ -25,6 +25,11 @@ class Stage:
     width: float
     height: float
 
+    @property
+    def strips(self) -> tuple[tuple[int, int], ...]:
+        """How its path is drawn, in percent of the strip's height."""
+        return timeline.STRIPS[self.phase.path]
+
 
 @dataclass(frozen=True)
 class Part:

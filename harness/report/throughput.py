@@ -141,16 +141,19 @@ def _phases(cases: Sequence[Case], duration: float) -> tuple[Shade, ...]:
 def _paths(cases: Sequence[Case], duration: float) -> tuple[Shade, ...]:
     boxes: dict[str, list[str]] = {}
     for stretch in timeline.stretches(cases, duration):
-        box = _box(stretch.begin_ms, stretch.end_ms, duration)
-        boxes.setdefault(stretch.path, []).append(box)
+        for strip in timeline.STRIPS[stretch.path]:
+            box = _box(stretch.begin_ms, stretch.end_ms, duration, *strip)
+            boxes.setdefault(stretch.path, []).append(box)
     return tuple(Shade(path, path, "".join(of)) for path, of in sorted(boxes.items()))
 
 
-def _box(begin_ms: float, end_ms: float, duration: float) -> str:
-    """A rectangle over the whole height, wide enough to be seen."""
+def _box(
+    begin_ms: float, end_ms: float, duration: float, top: int = 0, bottom: int = HEIGHT
+) -> str:
+    """A rectangle, by default over the whole height, wide enough to be seen."""
     begin = WIDTH * begin_ms / duration
     width = max(WIDTH * (end_ms - begin_ms) / duration, 0.5)
-    return f"M{begin:.1f},0h{width:.1f}v{HEIGHT}h-{width:.1f}z"
+    return f"M{begin:.1f},{top}h{width:.1f}v{bottom - top}h-{width:.1f}z"
 
 
 def _moments(leg: Leg, duration: float) -> dict[str, object]:

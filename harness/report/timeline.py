@@ -12,6 +12,16 @@ from harness.report.words import finite
 PHASES = ("handover out", "unplug", "migrate", "plug", "handover back")
 
 
+# How high each path's strip is drawn, in parts of 100: no two look alike, whatever their colours.
+# The relay, which goes by two hosts, is a double line.
+STRIPS: dict[Path, tuple[tuple[int, int], ...]] = {
+    "shm": ((0, 100),),
+    "tcp": ((34, 66),),
+    "relay": ((0, 30), (70, 100)),
+    "none": (),
+}
+
+
 @dataclass(frozen=True)
 class Stretch:
     """A stretch of time on one path; milliseconds."""
@@ -43,16 +53,20 @@ def stretches(cases: Sequence[Case], until_ms: float) -> list[Stretch]:
     return [s for s in made if s.path != "none" and s.end_ms > s.begin_ms]
 
 
+def _end(span: Span) -> float:
+    return span.end_ms
+
+
 def _changes(cases: Sequence[Case]) -> list[tuple[float, Path]]:
     """Points of time, each with the path from then on."""
     found: list[tuple[float, Path]] = []
     ordered = [c for c in cases if finite(c.begin_ms) and finite(c.end_ms)]
     for case in sorted(ordered, key=lambda one: one.begin_ms):
         spans = drawable(case.spans)
-        out = max((s.end_ms for s in spans if s.name == "handover out"), default=None)
+        out = max((s for s in spans if s.name == "handover out"), key=_end, default=None)
         back = max((s.end_ms for s in spans if s.name == "handover back"), default=None)
         found.append((case.begin_ms if found else 0.0, case.path_before))
         if out is not None:
-            found.append((out, "tcp"))
+            found.append((out.end_ms, "tcp" if out.path == "none" else out.path))
         found.append((case.end_ms if back is None else back, case.path_after))
     return sorted(found, key=lambda change: change[0])

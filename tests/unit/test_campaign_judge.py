@@ -250,6 +250,13 @@ def test_the_phases_are_read_off_the_events() -> None:
     ]
 
 
+@pytest.mark.parametrize("path", ["tcp", "relay"])
+def test_a_handover_leads_where_the_agents_say(path: str) -> None:
+    begin = Event("handover.begin", 1.0, "", {"grant": "g1-g2", "to": "tcp"})
+    end = Event("handover.end", 1.2, "", {"grant": "g1-g2", "to": path})
+    assert [span.path for span in spans([begin, end], begun=1.0)] == [path]
+
+
 def test_hosts_answers_are_summed() -> None:
     text = "libvirtd 100 7\nqemu-system-x86 2000 9\nshm 0 1\nnet 0 5\n"
     found = resources.sums([text, text])

@@ -39,7 +39,7 @@ def write(result: CampaignResult, folder: Path) -> str:
 
 def poisoned(value: Any, text: str) -> Any:
     """The same structure with every text of it that is free replaced."""
-    kept = ("verdict", "name", "path_before", "path_after", "accelerator", "kind")
+    kept = ("verdict", "name", "path", "path_before", "path_after", "accelerator", "kind")
     if isinstance(value, dict):
         return {
             key: child if key in kept and not isinstance(child, list) else poisoned(child, text)

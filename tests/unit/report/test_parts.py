@@ -53,6 +53,15 @@ def test_what_has_no_place_in_time_is_left_out(odd: Series) -> None:
     assert throughput.chart(leg(odd)) is None
 
 
+def test_the_relay_is_drawn_as_two_lines() -> None:
+    way = {"begin_ms": 0.0, "end_ms": 500.0, "spans": (), "path_before": "relay"}
+    case = CASE.model_copy(update={**way, "path_after": "tcp"})
+    chart = throughput.chart(leg(series(1, 1), of=(case,)))
+    assert chart is not None and [shade.label for shade in chart.paths] == ["relay", "tcp"]
+    assert chart.paths[0].path == "M0.0,0h5000.0v30h-5000.0zM0.0,70h5000.0v30h-5000.0z"
+    assert chart.paths[1].path == "M5000.0,34h5000.0v32h-5000.0z"
+
+
 def test_of_very_many_streams_the_busiest_are_shown() -> None:
     chart = throughput.chart(leg(*(series(n) for n in range(100))))
     assert chart is not None and len(chart.rows) == throughput.ROWS and chart.left_out == 76

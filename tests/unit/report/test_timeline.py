@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from importlib.resources import files
 from itertools import pairwise
+from typing import get_args
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model.campaign_result import Case, Span
+from harness.model.result import PATHS, Path
 from harness.report import timeline
 from harness.report.timeline import Stretch
 from tests.report_samples import Sample, campaign
@@ -35,6 +38,20 @@ def test_the_path_changes_where_a_handover_ends() -> None:
         Stretch("tcp", 120, 390),
         Stretch("shm", 390, 500),
     ]
+
+
+def test_a_handover_away_leads_where_it_says() -> None:
+    spans = (AWAY.spans[0].model_copy(update={"path": "relay"}), *AWAY.spans[1:])
+    away = AWAY.model_copy(update={"spans": spans, "path_after": "relay"})
+    assert timeline.stretches([away], 300) == [Stretch("shm", 0, 120), Stretch("relay", 120, 300)]
+
+
+def test_no_two_paths_are_drawn_alike() -> None:
+    assert set(timeline.STRIPS) == set(get_args(Path))
+    assert len(set(timeline.STRIPS.values())) == len(timeline.STRIPS)
+    style = (files("harness.report") / "assets" / "charts.css").read_text()
+    for path in PATHS:
+        assert f".path-{path} {{ fill: var(--{path}); --key: var(--{path}); }}" in style
 
 
 def test_without_handovers_the_path_changes_with_the_case() -> None:
