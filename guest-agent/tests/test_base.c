@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/backoff.h"
 #include "base/hex.h"
 #include "base/name.h"
 #include "base/queue.h"
@@ -104,6 +105,19 @@ static void a_long_queue_stays_quick(void)
     queue_deinit(&queue);
 }
 
+static void pauses_double_up_to_a_limit(void)
+{
+    struct backoff backoff = {0};
+
+    CHECK(backoff_next(&backoff) == BACKOFF_MIN_US);
+    CHECK(backoff_next(&backoff) == 2 * BACKOFF_MIN_US);
+    for (int i = 0; i < 100; i++)
+        CHECK(backoff_next(&backoff) <= BACKOFF_MAX_US);
+    CHECK(backoff_next(&backoff) == BACKOFF_MAX_US);
+    backoff_reset(&backoff);
+    CHECK(backoff_next(&backoff) == BACKOFF_MIN_US);
+}
+
 static void frames_truncated_oversized_garbage(void)
 {
     struct wire_header header = {.magic = WIRE_MAGIC, .type = WIRE_DATA, .length = 5};
@@ -145,6 +159,7 @@ static const struct check_test tests[] = {
     {"hexadecimal", hexadecimal},
     {"queues keep order and limit", queues_keep_order_and_limit},
     {"a long queue stays quick", a_long_queue_stays_quick},
+    {"pauses double up to a limit", pauses_double_up_to_a_limit},
     {"frames: truncated, oversized, garbage", frames_truncated_oversized_garbage},
     {"region headers", region_headers},
 };

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -162,6 +163,26 @@ int socket_connect_tcp(const char *text, uint16_t port)
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 && errno != EINPROGRESS)
         return close_with(fd, -errno);
     return fd;
+}
+
+static void set(int fd, int level, int name, int value)
+{
+    setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+void socket_set_unacknowledged(int fd, int ms)
+{
+    set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, ms);
+}
+
+void socket_set_patience(int fd, const struct socket_patience *patience)
+{
+    set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    socket_set_unacknowledged(fd, patience->unacknowledged_ms);
+    set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(fd, IPPROTO_TCP, TCP_KEEPIDLE, patience->idle_s);
+    set(fd, IPPROTO_TCP, TCP_KEEPINTVL, patience->interval_s);
+    set(fd, IPPROTO_TCP, TCP_KEEPCNT, patience->count);
 }
 
 int socket_name(int fd)

@@ -4,19 +4,18 @@
 #include "daemon/ctl.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/name.h"
 #include "base/queue.h"
+#include "base/serial.h"
 #include "base/socket.h"
 #include "daemon/ops.h"
 
@@ -25,7 +24,6 @@
 #define CTL_EVENT_ROOM (256u << 10)
 #define CTL_CHANNELS_MAX 32
 #define CTL_READ_PER_TURN (256u << 10)
-#define CTL_PORT_RETRY_US 500000u
 
 struct channel {
     struct channel *next;
@@ -243,7 +241,7 @@ static void channel_free(struct channel *channel)
     queue_deinit(&channel->in);
     queue_deinit(&channel->out);
     if (channel->is_port)
-        loop_arm(&ctl->agent->loop, &ctl->port_retry, CTL_PORT_RETRY_US);
+        loop_arm(&ctl->agent->loop, &ctl->port_retry, SERIAL_RETRY_US);
     free(channel);
 }
 
@@ -253,7 +251,7 @@ static void port_hung_up(struct channel *channel, bool hung_up)
         queue_clear(&channel->in);
         queue_clear(&channel->out);
         channel->skipping = false;
-        loop_arm(&channel->ctl->agent->loop, &channel->ctl->port_retry, CTL_PORT_RETRY_US);
+        loop_arm(&channel->ctl->agent->loop, &channel->ctl->port_retry, SERIAL_RETRY_US);
     }
     if (channel->hung_up == hung_up)
         return;
@@ -324,16 +322,11 @@ static struct channel *find_port(struct ctl *ctl)
 static void open_port(struct ctl *ctl)
 {
     const char *path = ctl->agent->options.ctl;
-    int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-    struct termios mode;
+    int fd = serial_open(path);
 
     if (fd < 0) {
-        loop_arm(&ctl->agent->loop, &ctl->port_retry, CTL_PORT_RETRY_US);
+        loop_arm(&ctl->agent->loop, &ctl->port_retry, SERIAL_RETRY_US);
         return;
-    }
-    if (tcgetattr(fd, &mode) == 0) {
-        cfmakeraw(&mode);
-        tcsetattr(fd, TCSANOW, &mode);
     }
     log_info("ctl: serving %s", path);
     channel_new(ctl, fd, true);
@@ -351,7 +344,7 @@ static void port_retry(struct loop_timer *timer)
     else if (poll(&state, 1, 0) >= 0 && !(state.revents & POLLHUP))
         channel_ready(&port->source, EPOLLIN);
     else
-        loop_arm(&ctl->agent->loop, &ctl->port_retry, CTL_PORT_RETRY_US);
+        loop_arm(&ctl->agent->loop, &ctl->port_retry, SERIAL_RETRY_US);
 }
 
 static void socket_path(const struct agent *agent, char path[AGENT_PATH_MAX + 16])

@@ -6,8 +6,6 @@
 #include "base/socket.h"
 #include "daemon/relay.h"
 
-#define BACKOFF_MIN_US 50000u
-#define BACKOFF_MAX_US 1000000u
 #define PATIENCE_US 3000000u
 #define PATIENCE_BEFORE_RELAY_US 1500000u /* a SYN that is lost comes again after 1 s */
 #define PROBE_US 5000000u
@@ -33,15 +31,13 @@ void dialling_later(struct peer *peer)
 {
     if (peer->link->lower)
         return; /* the higher domain id dials */
-    loop_arm(&peer->agent->loop, &peer->dial, peer->backoff_us);
-    peer->backoff_us =
-        peer->backoff_us * 2 < BACKOFF_MAX_US ? peer->backoff_us * 2 : BACKOFF_MAX_US;
+    loop_arm(&peer->agent->loop, &peer->dial, backoff_next(&peer->backoff));
 }
 
 void dialling_done(struct peer *peer)
 {
     dialling_stop(peer);
-    peer->backoff_us = BACKOFF_MIN_US;
+    backoff_reset(&peer->backoff);
     if (!peer->link->lower && peer->relayed && has_address(peer))
         loop_arm(&peer->agent->loop, &peer->dial, PROBE_US);
 }
@@ -109,7 +105,6 @@ void dialling_init(struct peer *peer)
 {
     peer->dialling.fd = -1;
     peer->dial.expired = dial;
-    peer->backoff_us = BACKOFF_MIN_US;
 }
 
 void dialling_start(struct peer *peer)

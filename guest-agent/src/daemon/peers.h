@@ -1,6 +1,7 @@
 /* The agent's peers: one link each, the connections that carry it, and what is asked of it. */
 #pragma once
 
+#include "base/backoff.h"
 #include "daemon/agent.h"
 
 #define PEER_OWNER_MAX 63u
@@ -37,7 +38,7 @@ struct peer {
     struct session *session; /* carries the link, or is on the way to it */
     struct loop_source dialling;
     struct loop_timer dial;
-    uint64_t backoff_us;
+    struct backoff backoff;
     struct loop_timer grace;
     struct import *imports;
     struct pending_handover *handovers;

@@ -1,17 +1,14 @@
 #include "daemon/relay.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <termios.h>
 
 #include "base/log.h"
+#include "base/serial.h"
 #include "daemon/host.h"
 #include "daemon/peers.h"
 #include "daemon/routes.h"
 #include "daemon/trunks.h"
-
-#define RELAY_PORT_RETRY_US 500000u
 
 /* ---- a guest's port ---- */
 
@@ -56,29 +53,17 @@ static void port_ended(struct relay_pipe *pipe, const char *reason)
     struct relay *relay = container_of(pipe, struct relay, port);
 
     log_warning("relay: the port is opened again: %s", reason);
-    loop_arm(&relay->agent->loop, &relay->port_retry, RELAY_PORT_RETRY_US);
-}
-
-static int open_raw(const char *path)
-{
-    int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-    struct termios mode;
-
-    if (fd >= 0 && tcgetattr(fd, &mode) == 0) {
-        cfmakeraw(&mode);
-        tcsetattr(fd, TCSANOW, &mode);
-    }
-    return fd;
+    loop_arm(&relay->agent->loop, &relay->port_retry, SERIAL_RETRY_US);
 }
 
 static void open_port(struct loop_timer *timer)
 {
     struct relay *relay = container_of(timer, struct relay, port_retry);
     const char *path = relay->agent->options.data;
-    int fd = open_raw(path);
+    int fd = serial_open(path);
 
     if (fd < 0 || relay_pipe_open(&relay->port, fd, true) < 0)
-        loop_arm(&relay->agent->loop, timer, RELAY_PORT_RETRY_US);
+        loop_arm(&relay->agent->loop, timer, SERIAL_RETRY_US);
     else
         log_info("relay: by %s", path);
 }

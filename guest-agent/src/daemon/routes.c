@@ -8,14 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/backoff.h"
 #include "base/log.h"
 #include "base/socket.h"
 #include "daemon/ctl.h"
 #include "daemon/peers.h"
 #include "daemon/trunks.h"
 
-#define ROUTE_RETRY_MIN_US 50000u
-#define ROUTE_RETRY_MAX_US 1000000u
 #define ROUTE_SOCKET_MAX 107u
 #define ROUTE_OWNER_MAX 63u
 #define ROUTE_ADDRESS_MAX 63u
@@ -35,7 +34,7 @@ struct route {
     char socket[ROUTE_SOCKET_MAX + 1];
     struct relay_pipe port;
     struct loop_timer retry;
-    uint64_t retry_us;
+    struct backoff backoff;
 };
 
 static struct route *find(const struct relay *relay, uint32_t domain)
@@ -69,7 +68,7 @@ static void port_up(struct relay_line *line)
     struct route *route = container_of(line, struct route, port.line);
 
     log_info("relay: domain %u is at its port", route->domain);
-    route->retry_us = ROUTE_RETRY_MIN_US;
+    backoff_reset(&route->backoff);
     routes_changed(route->relay->agent);
 }
 
@@ -93,9 +92,7 @@ static const struct relay_line_user port_user = {
 
 static void retry_later(struct route *route)
 {
-    loop_arm(&route->relay->agent->loop, &route->retry, route->retry_us);
-    route->retry_us =
-        route->retry_us * 2 < ROUTE_RETRY_MAX_US ? route->retry_us * 2 : ROUTE_RETRY_MAX_US;
+    loop_arm(&route->relay->agent->loop, &route->retry, backoff_next(&route->backoff));
 }
 
 static void port_ended(struct relay_pipe *pipe, const char *reason)
@@ -141,11 +138,8 @@ static struct route *route_new(struct relay *relay, uint32_t domain)
         free(route);
         return NULL;
     }
-    *route = (struct route){.next = relay->routes,
-                            .relay = relay,
-                            .domain = domain,
-                            .retry.expired = open_port,
-                            .retry_us = ROUTE_RETRY_MIN_US};
+    *route = (struct route){
+        .next = relay->routes, .relay = relay, .domain = domain, .retry.expired = open_port};
     relay_pipe_init(&route->port, &relay->agent->loop, false, &port_user, port_ended);
     route->port.line.self = relay->agent->options.id;
     relay->routes = route;

@@ -1,18 +1,15 @@
 #include "daemon/trunk_line.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/socket.h"
 #include "daemon/routes.h"
 
 #define TRUNK_PATIENCE_US 5000000u
-#define TRUNK_TIMEOUT_MS 5000 /* another attempt is cheap */
 #define TRUNK_PROOF "domsock trunk 1"
 #define TRUNK_KEY "domsock trunk key 1"
 
@@ -181,17 +178,9 @@ static const struct relay_line_user line_user = {.reset = line_reset, .frame = l
 
 /* ---- connecting ---- */
 
-static void set_options(int fd)
-{
-    int on = 1, timeout_ms = TRUNK_TIMEOUT_MS, idle_s = 5, interval_s = 1, count = 4;
-
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
-}
+/* Another attempt is cheap. */
+static const struct socket_patience line_patience = {
+    .unacknowledged_ms = 5000, .idle_s = 5, .interval_s = 1, .count = 4};
 
 struct trunk_line *trunk_line_new(struct agent *agent, int fd, struct trunk *trunk)
 {
@@ -206,7 +195,7 @@ struct trunk_line *trunk_line_new(struct agent *agent, int fd, struct trunk *tru
     line->trunk = trunk;
     line->patience.expired = patience_over;
     *place = line;
-    set_options(fd);
+    socket_set_patience(fd, &line_patience);
     relay_pipe_init(&line->pipe, &agent->loop, true, &line_user, line_ended);
     line->pipe.line.up = true; /* it has no openings */
     loop_arm(&agent->loop, &line->patience, TRUNK_PATIENCE_US);

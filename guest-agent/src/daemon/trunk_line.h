@@ -7,6 +7,7 @@
  * cover how many frames went before (path/relay_frame.h). */
 #pragma once
 
+#include "base/backoff.h"
 #include "daemon/trunks.h"
 
 /* The other host, whether or not there is a connection. */
@@ -19,7 +20,7 @@ struct trunk {
     uint8_t key[TRUNK_KEY_SIZE];
     struct trunk_line *line; /* proven */
     struct loop_timer dial;
-    uint64_t retry_us;
+    struct backoff backoff;
     bool marked;
 };
 

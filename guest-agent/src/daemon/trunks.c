@@ -10,18 +10,13 @@
 #include "base/socket.h"
 #include "daemon/trunk_line.h"
 
-#define TRUNK_RETRY_MIN_US 50000u
-#define TRUNK_RETRY_MAX_US 1000000u
-
 /* ---- connecting ---- */
 
 void trunk_dial_later(struct trunk *trunk)
 {
     if (trunk->host > trunk->agent->options.id)
         return; /* the higher id dials */
-    loop_arm(&trunk->agent->loop, &trunk->dial, trunk->retry_us);
-    trunk->retry_us =
-        trunk->retry_us * 2 < TRUNK_RETRY_MAX_US ? trunk->retry_us * 2 : TRUNK_RETRY_MAX_US;
+    loop_arm(&trunk->agent->loop, &trunk->dial, backoff_next(&trunk->backoff));
 }
 
 static void dial(struct loop_timer *timer)
@@ -78,7 +73,7 @@ void trunk_serve(struct trunk *trunk, struct trunk_line *line)
     if (trunk->line)
         trunk_line_free(trunk->line);
     trunk->line = line;
-    trunk->retry_us = TRUNK_RETRY_MIN_US;
+    backoff_reset(&trunk->backoff);
 }
 
 static void hang_up(struct trunk *trunk)
@@ -121,7 +116,7 @@ struct trunk *trunk_get(struct agent *agent, uint32_t host, const char *address,
     snprintf(trunk->address, sizeof(trunk->address), "%s", address);
     trunk->port = port;
     memcpy(trunk->key, key, TRUNK_KEY_SIZE);
-    trunk->retry_us = TRUNK_RETRY_MIN_US;
+    backoff_reset(&trunk->backoff);
     if (host < agent->options.id)
         loop_arm(&agent->loop, &trunk->dial, 0);
     return trunk;

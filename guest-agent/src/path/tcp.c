@@ -21,9 +21,6 @@
 #define TCP_READ_PER_TURN (512u << 10)
 #define TCP_UNSENT_MAX (128 << 10)
 #define TCP_TIMEOUT_MS 20000
-#define TCP_KEEPALIVE_IDLE_S 10
-#define TCP_KEEPALIVE_INTERVAL_S 3
-#define TCP_KEEPALIVE_COUNT 4
 
 #define TOO_MUCH "the peer does not read: too much is queued for it"
 
@@ -163,20 +160,12 @@ static void tcp_failed(struct loop_timer *timer)
 
 static void set_options(int fd)
 {
-    static const struct {
-        int level, name, value;
-    } options[] = {
-        {IPPROTO_TCP, TCP_NODELAY, 1},
-        {IPPROTO_TCP, TCP_NOTSENT_LOWAT, TCP_UNSENT_MAX},
-        {IPPROTO_TCP, TCP_USER_TIMEOUT, TCP_TIMEOUT_MS},
-        {SOL_SOCKET, SO_KEEPALIVE, 1},
-        {IPPROTO_TCP, TCP_KEEPIDLE, TCP_KEEPALIVE_IDLE_S},
-        {IPPROTO_TCP, TCP_KEEPINTVL, TCP_KEEPALIVE_INTERVAL_S},
-        {IPPROTO_TCP, TCP_KEEPCNT, TCP_KEEPALIVE_COUNT},
-    };
+    static const struct socket_patience patience = {
+        .unacknowledged_ms = TCP_TIMEOUT_MS, .idle_s = 10, .interval_s = 3, .count = 4};
+    int unsent = TCP_UNSENT_MAX;
 
-    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-        setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int));
+    socket_set_patience(fd, &patience);
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
 }
 
 struct tcp *tcp_new(struct loop *loop, int fd, const struct carrier_user *user_ops, void *user)
@@ -223,7 +212,5 @@ struct tcp *tcp_free(struct tcp *tcp)
 
 void tcp_set_patience(struct tcp *tcp, uint32_t ms)
 {
-    int timeout_ms = ms ? (int)ms : TCP_TIMEOUT_MS;
-
-    setsockopt(tcp->source.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+    socket_set_unacknowledged(tcp->source.fd, ms ? (int)ms : TCP_TIMEOUT_MS);
 }
