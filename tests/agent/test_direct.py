@@ -7,7 +7,7 @@ import signal
 
 import pytest
 from agents import Pair, wait_until
-from shimmed import PORT, await_direct, finish, flow, program
+from shimmed import PORT, PRELUDE, Program, await_direct, finish, flow, program, started
 
 
 @pytest.fixture
@@ -86,6 +86,25 @@ PONG = """
 s = listener(6000); say("listening"); one, _ = s.accept()
 while data := one.recv(8, socket.MSG_WAITALL): one.sendall(data)
 """
+
+
+IN_ANOTHER_NAMESPACE = """
+import os, sys
+new = ["--user", "--map-current-user", "--pid", "--fork", "--kill-child"]
+os.execvp("unshare", ["unshare", *new, sys.executable, "-c", *sys.argv[1:]])
+"""
+
+
+def test_who_counts_threads_otherwise_gets_no_ring(on_shm: Pair) -> None:
+    """The lock of a ring's end names threads: in another PID namespace these are others."""
+    with program(on_shm.g2, PONG) as server:
+        assert server.line() == "listening"
+        with started(Program(on_shm.g1, "-c", IN_ANOTHER_NAMESPACE, PRELUDE + PING)) as client:
+            assert client.line() == "done"
+            await_direct(on_shm.g2)
+            assert not any(stream["direct"] for stream in on_shm.g1.streams())
+            client.go_on()
+            assert client.line() == "again"
 
 
 def test_an_idle_stream_costs_nothing_and_wakes_up(on_shm: Pair) -> None:

@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -94,4 +96,20 @@ void turn_give(uint32_t *turn)
 {
     if (__atomic_exchange_n(turn, 0, __ATOMIC_RELEASE) & TURN_WANTED)
         syscall(SYS_futex, turn, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+static bool same_threads(const char *other)
+{
+    struct stat own, theirs;
+
+    return stat("/proc/self/ns/pid", &own) == 0 && stat(other, &theirs) == 0 &&
+           own.st_ino == theirs.st_ino && own.st_dev == theirs.st_dev;
+}
+
+bool turn_can_be_shared(pid_t process)
+{
+    char path[32];
+
+    snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)process);
+    return process > 0 && same_threads(path);
 }

@@ -6,9 +6,13 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define TURN_FOREVER UINT64_MAX
 
+/* Whether that process knows threads by the same ids as this one. A process of another PID
+ * namespace would take owners that live for dead ones, and the other way round. */
+bool turn_can_be_shared(pid_t process);
 /* False when the owner lives and does not let go for that long. */
 bool turn_take(uint32_t *turn, uint64_t timeout_us);
 void turn_give(uint32_t *turn);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/passing.h"
 #include "base/socket.h"
+#include "base/turn.h"
 #include "daemon/host.h"
 #include "daemon/peers.h"
 #include "daemon/ports.h"
@@ -87,14 +88,18 @@ static void answer(struct call *call, int error, uint32_t port)
     hang_up(call);
 }
 
-static uint32_t asking_user(const struct call *call)
+static struct ucred asking(const struct call *call)
 {
-    struct ucred who;
+    struct ucred who = {.uid = STREAM_NO_USER};
     socklen_t size = sizeof(who);
 
-    if (getsockopt(call->source.fd, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0)
-        return STREAM_NO_USER;
-    return who.uid;
+    getsockopt(call->source.fd, SOL_SOCKET, SO_PEERCRED, &who, &size);
+    return who;
+}
+
+static uint32_t asking_user(const struct call *call)
+{
+    return asking(call).uid;
 }
 
 static bool asked_by(const struct call *call, uid_t user)
@@ -222,6 +227,8 @@ static void serve_promote(struct call *call, const struct shim_request *request)
         error = -EPERM;
     else if (which != DIRECT_TX && which != DIRECT_RX)
         error = -EINVAL;
+    else if (!turn_can_be_shared(asking(call).pid))
+        error = -EOPNOTSUPP;
     if (!error)
         error = direct_give(link, stream, which);
     if (!error)
