@@ -8,6 +8,7 @@ from harness.errors import TestbedError
 from harness.hosts.base import Host
 from harness.hosts.checks import Check
 from harness.hosts.ssh import SshHost
+from harness.model.naming import RELAY_PORT
 
 MIGRATION_PORT = 49215  # the last of libvirt's range: the first are in use when a guest arrives
 LIBVIRT_PORT = 16509  # of libvirtd by TCP, in a lab
@@ -31,7 +32,12 @@ HERE, THERE = "169.254.77.1", "169.254.77.2"
 
 def checks(one: SshHost, other: SshHost, network: int) -> list[Check]:
     """What `one` can do at `other`. `network` is a VXLAN id that nobody uses."""
-    return [_libvirt(one, other), _migration(one, other), _tunnel(one, other, network)]
+    return [
+        _libvirt(one, other),
+        _migration(one, other),
+        _tunnel(one, other, network),
+        _relay(one, other),
+    ]
 
 
 def _libvirt(one: SshHost, other: SshHost) -> Check:
@@ -86,6 +92,22 @@ def _tunnel(one: SshHost, other: SshHost, network: int) -> Check:
     good = said == "" or "refused" in said
     found = "packets go there and back" if good else f"silent for {TRIAL_SECONDS} s"
     return Check(name, good, found, "the guests' network spans the hosts by it", fix)
+
+
+def _relay(one: Host, other: SshHost) -> Check:
+    """As the agent of `one` does for guests that have no network, or whose network is down."""
+    said = _connect(one, other.address, RELAY_PORT)
+    found = "open" if said == "" else f"shut: no connection within {TRIAL_SECONDS} s"
+    fix = f"open TCP {RELAY_PORT} on {other.name} for {one.address}"
+    if "refused" in said:
+        found, fix = "the agent does not listen there", PROVISION
+    return Check(
+        f"{one.name} → {other.name}: port {RELAY_PORT}",
+        said == "",
+        found,
+        "hosts' agents relay for guests without a network",
+        fix,
+    )
 
 
 def _connect(host: Host, address: str, port: int) -> str:

@@ -94,6 +94,7 @@ def test_doctor_proves_each_host_and_finds_a_fault(user: Controller) -> None:
         assert f"✓  {host}: region" in done.stdout
     for way in ("h1 → h2", "h2 → h1"):
         assert f"✓  {way}: VXLAN" in done.stdout
+        assert f"✓  {way}: port 7778" in done.stdout
     assert "✗  h1 → h2: migration URI" in done.stdout
     assert "✓  h2 → h1: migration URI" in done.stdout
     assert traces(user) == before

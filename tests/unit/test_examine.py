@@ -76,6 +76,22 @@ def test_a_refusal_is_no_open_port() -> None:
     assert not found.ok and "open TCP 49152-49215 on h2 for fake-h1" in found.fix
 
 
+@pytest.mark.parametrize(
+    ("said", "good", "fix"),
+    [
+        ("", True, ""),
+        ("connect: Connection refused", False, "provision"),
+        ("no answer", False, "open TCP 7778 on h2 for fake-h1"),
+    ],
+)
+def test_the_relays_port_is_tried(said: str, good: bool, fix: str) -> None:
+    one: Any = Peer("h1", said=said)
+    other: Any = Peer("h2")
+    found = pairs._relay(one, other)
+    assert found.ok == good and (good or fix in found.fix)
+    assert one.calls[-1][-2:] == ("fake-h2", "7778")
+
+
 def test_a_host_that_cannot_try_is_a_finding() -> None:
     one: Any = Peer("h1")
     other: Any = Peer("h2", refuses="python3: not found")
