@@ -3,8 +3,10 @@
 #pragma once
 
 #include <errno.h>
+#include <pthread.h>
 #include <sys/mman.h>
 
+#include "base/turn.h"
 #include "link/direct.h"
 #include "ring/direct.h"
 #include "sim_world.h"
@@ -21,7 +23,7 @@ struct hold {
 };
 
 static struct hold holds[STREAMS][2][2]; /* [stream][which program][direction] */
-static unsigned total_given, total_by_ring, total_torn;
+static unsigned total_given, total_by_ring, total_torn, total_stopped;
 
 enum { TO_PEER, FROM_PEER };
 
@@ -49,6 +51,26 @@ static void release_all(void)
     for (int i = 0; i < 4 * STREAMS; i++)
         if (hold_of(i / 4, i / 2 % 2, i % 2))
             release(&holds[i / 4][i / 2 % 2][i % 2]);
+}
+
+static void *live(void *id)
+{
+    __atomic_store_n((uint32_t *)id, (uint32_t)gettid(), __ATOMIC_RELEASE);
+    while (pause() < 0)
+        continue;
+    return NULL;
+}
+
+static uint32_t living_thread(void)
+{
+    static uint32_t id;
+    pthread_t thread;
+
+    if (!id)
+        CHECK(pthread_create(&thread, NULL, live, &id) == 0);
+    while (!__atomic_load_n(&id, __ATOMIC_ACQUIRE))
+        sched_yield();
+    return id;
 }
 
 /* ---- getting ---- */
@@ -185,6 +207,80 @@ static void ring_read(int stream, int which)
     program_check(stream, which, bytes, got);
 }
 
+/* ---- being stopped ---- */
+
+/* One program at a time is stopped in the middle of a copy: the turn is a thread's that lives. */
+static struct {
+    struct hold *hold;
+    int stream;
+    int which;
+    size_t length;
+} stopped;
+
+static bool is_stopped(int stream, int which)
+{
+    return stopped.hold && stopped.stream == stream && stopped.which == which;
+}
+
+static void stop(int stream, int which)
+{
+    struct hold *hold = hold_of(stream, which, TO_PEER);
+    struct direct_end *end = hold ? end_of(hold, TO_PEER) : NULL;
+    size_t room;
+
+    if (stopped.hold || !hold || programs[stream][which].shut || hold->giving_back ||
+        !still_held(hold, TO_PEER))
+        return;
+    room = hold->ends.size - (size_t)(end->index - hold->ends.tx_control->consumer.index);
+    if (!room || room > hold->ends.size)
+        return;
+    stopped.hold = hold;
+    stopped.stream = stream;
+    stopped.which = which;
+    stopped.length = 1 + pick((uint32_t)(room < 8192 ? room : 8192));
+    if (stopped.length > room)
+        stopped.length = room;
+    end->turn = living_thread();
+    total_stopped++;
+}
+
+/* Its region or its agent goes, or the peer's does: then what it is in the middle of is lost. */
+static void forget_stopped(void)
+{
+    if (!stopped.hold)
+        return;
+    excused[stopped.stream] = true;
+    end_of(stopped.hold, TO_PEER)->turn = 0;
+    stopped.hold = NULL;
+}
+
+/* It goes on where it was: whatever has happened meanwhile, it is still in its ring. */
+static void go_on_copying(void)
+{
+    struct hold *hold = stopped.hold;
+    struct program *program = hold ? &programs[stopped.stream][stopped.which] : NULL;
+    struct direct_end *end = hold ? end_of(hold, TO_PEER) : NULL;
+    struct ring_tx ring;
+    uint8_t bytes[8192];
+
+    if (hold && excused[stopped.stream])
+        forget_stopped();
+    if (!stopped.hold)
+        return;
+    ring = (struct ring_tx){.control = hold->ends.tx_control,
+                            .data = (uint8_t *)hold->ends.tx_control + REGION_PAGE,
+                            .size = hold->ends.size};
+    fill(stopped.stream, stopped.which, bytes, stopped.length);
+    ring_tx_copy(&ring, end->index, bytes, (uint32_t)stopped.length);
+    if (view_trusted(&hold->ends.header)) {
+        end->index += stopped.length;
+        ring_tx_publish(&ring, end->index);
+        program->written += stopped.length;
+    }
+    turn_give(&end->turn);
+    stopped.hold = NULL;
+}
+
 /* ---- being killed ---- */
 
 static bool socket_holds_bytes(const struct program *program)
@@ -205,8 +301,8 @@ static bool tear(int stream, int which)
     struct ring_end *shown;
     uint64_t index, published;
 
-    if (!hold || program->shut || hold->giving_back || !still_held(hold, direction) ||
-        (direction == FROM_PEER && socket_holds_bytes(program)))
+    if (is_stopped(stream, which) || !hold || program->shut || hold->giving_back ||
+        !still_held(hold, direction) || (direction == FROM_PEER && socket_holds_bytes(program)))
         return false;
     end = end_of(hold, direction);
     shown =

@@ -108,6 +108,7 @@ static void lie(int which)
     if (!link->attached || link->region_lost)
         return;
     total_lies[how]++;
+    forget_stopped();
     if (how != A_COPY)
         excuse_shared(which);
     lies[how](&link->view);
@@ -117,6 +118,7 @@ static void lie(int which)
 static void crash(int which)
 {
     total_crashes++;
+    forget_stopped();
     for (int stream = 0; stream < open_streams; stream++)
         excused[stream] = true;
     hang_up(which);

@@ -102,12 +102,16 @@ static void cut_wire(int which)
 
 static void any_write(int stream, int which)
 {
+    if (is_stopped(stream, which))
+        return;
     if (!ring_write(stream, which))
         program_write(stream, which);
 }
 
 static void any_read(int stream, int which)
 {
+    if (is_stopped(stream, which))
+        return;
     if (!program_read(stream, which))
         ring_read(stream, which);
 }
@@ -137,10 +141,24 @@ static void one_is_killed(int which)
             return;
 }
 
-static void some_shut(int which)
+static void one_is_stopped(int which)
 {
     if (open_streams)
-        program_shut((int)pick((uint32_t)open_streams), which);
+        stop((int)pick((uint32_t)open_streams), which);
+}
+
+static void it_goes_on(int which)
+{
+    (void)which;
+    go_on_copying();
+}
+
+static void some_shut(int which)
+{
+    int stream = open_streams ? (int)pick((uint32_t)open_streams) : 0;
+
+    if (open_streams && !is_stopped(stream, which))
+        program_shut(stream, which);
 }
 
 static void some_deliver(int which)
@@ -167,6 +185,8 @@ static const struct happening {
     {"lie", 1, lie},
     {"ask for ends", 40, many_ask},
     {"one is killed", 12, one_is_killed},
+    {"one is stopped", 30, one_is_stopped},
+    {"it goes on", 20, it_goes_on},
     {"shut", 2, some_shut},
 };
 
@@ -288,6 +308,7 @@ static void settle(void)
 {
     const struct link *a = sides[0].link, *b = sides[1].link;
 
+    go_on_copying();
     settle_until(all_quiet, false);
     many_are_killed();
     settle_until(all_quiet, false);
@@ -320,8 +341,9 @@ static void summary(uint32_t count)
            "%u repeated: no byte wrong\n",
            count, accepted, total_committed, total_aborted, total_cuts, total_late, total_lies[0],
            total_lies[1], total_lies[2], total_moves, total_crashes, total_repeats);
-    printf("   direct mode: %u ends given, %u writes by ring, %u killed in their turn\n",
-           total_given, total_by_ring, total_torn);
+    printf(
+        "   direct mode: %u ends given, %u writes by ring, %u killed in their turn, %u stopped\n",
+        total_given, total_by_ring, total_torn, total_stopped);
 }
 
 int main(int argc, char **argv)
@@ -355,6 +377,7 @@ int main(int argc, char **argv)
         return 0;
     CHECK(total_committed > count && total_aborted > count / 2 && total_cuts > count);
     CHECK(total_lies[A_COPY] > count / 2 && total_by_ring > 5 * count && total_torn > count / 4);
+    CHECK(total_stopped > count / 2);
     CHECK(missed == 0);
     return 0;
 }

@@ -276,12 +276,10 @@ static void close_wake(struct stream *stream)
     close(stream->direct_wake);
 }
 
-static void let_go(struct stream *stream)
+static void release_page(struct stream *stream)
 {
     struct direct_page *page = stream->direct;
 
-    turn_give(&page->tx.turn);
-    turn_give(&page->rx.turn);
     turn_wake(&page->tx.wake);
     turn_wake(&page->rx.wake);
     munmap(page, REGION_PAGE);
@@ -289,6 +287,21 @@ static void let_go(struct stream *stream)
     close_wake(stream);
     stream->direct = NULL;
     stream->direct_tx = stream->direct_rx = false;
+}
+
+static void let_go(struct stream *stream)
+{
+    turn_give(&stream->direct->tx.turn);
+    turn_give(&stream->direct->rx.turn);
+    release_page(stream);
+}
+
+/* It finds out after the copy that it is in. No other stream gets the place meanwhile. */
+void direct_abandon(struct stream *stream)
+{
+    hold(stream->direct, false, false);
+    stream->slot.units = 0;
+    release_page(stream);
 }
 
 int direct_take_back(struct link *link, struct stream *stream)
@@ -322,9 +335,15 @@ int direct_take_back_all(struct link *link)
     return error;
 }
 
+void direct_take_back_most(struct link *link)
+{
+    for (uint32_t i = 0; i < link->count; i++)
+        direct_take_back(link, link->streams[i]);
+}
+
 void direct_end_all(struct link *link)
 {
     for (uint32_t i = 0; i < link->count; i++)
         if (direct_take_back(link, link->streams[i]) < 0)
-            link_reset(link, link->streams[i], "its program does not let go of its ring");
+            link_reset(link, link->streams[i], LINK_HELD_RING);
 }

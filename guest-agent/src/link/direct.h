@@ -21,6 +21,10 @@ static inline bool direct_holds_rx(const struct stream *stream)
  * not go on. A stream that has lost bytes is reset. */
 int direct_take_back(struct link *link, struct stream *stream);
 int direct_take_back_all(struct link *link);
+/* A program that is in the middle of a copy keeps its ring. */
+void direct_take_back_most(struct link *link);
+/* For a stream that is reset while its program is in the middle of a copy. */
+void direct_abandon(struct stream *stream);
 /* For a link that cannot wait: what cannot be taken back is reset. */
 void direct_end_all(struct link *link);
 

@@ -101,7 +101,7 @@ void link_down(struct link *link)
 {
     if (!link->carrier)
         return;
-    direct_end_all(link);
+    direct_take_back_most(link);
     link->carrier = NULL;
     link->synced = false;
     link->attempt.reason = "the connection to the peer's agent broke";
@@ -236,7 +236,8 @@ void link_reset(struct link *link, struct stream *stream, const char *reason)
 {
     if (stream->dead)
         return;
-    direct_take_back(link, stream);
+    if (direct_take_back(link, stream) < 0)
+        direct_abandon(stream);
     if (stream->dead)
         return; /* taking it back has done it */
     log_warning("link %u: stream %u (%s) is reset: %s", link->peer_id, stream->id, stream->name,

@@ -145,6 +145,8 @@ void link_reset_stream(struct link *link, struct stream *stream, const char *rea
 /* The reasons for which a link ends its own connection: to say RESYNC. */
 #define LINK_FETCH_MISSING "bytes that were lost with the region must be sent again"
 #define LINK_UNANSWERED "the peer leaves a handover unanswered"
+/* And one for which it ends a stream. */
+#define LINK_HELD_RING "its program does not let go of its ring"
 
 /* Region and path. */
 enum { LINK_ALREADY = 1, LINK_BUSY = 2, LINK_NO_REGION = 3, LINK_HELD = 4 }; /* to be handled */

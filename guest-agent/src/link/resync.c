@@ -3,6 +3,7 @@
  * On the tcp path a sender goes back to what the peer has received; on the shm path nothing was
  * lost with the connection. FIN, ACK, OPEN and OPENED are said again: all are idempotent. The epoch
  * tells a responder that had voted how the handover ended. */
+#include "link/direct.h"
 #include "link/internal.h"
 
 #include <errno.h>
@@ -48,16 +49,18 @@ static void missing(struct link *link, struct stream *stream)
     link_peer_forgot(link, stream);
 }
 
+/* A program that was stopped in the middle of a copy has kept its ends of the rings: it knows where
+ * they are, and nothing of them was lost with the connection. */
 static void resume_open(struct link *link, struct stream *stream,
                         const struct wire_stream_state *state)
 {
     if (state->opening && !stream->opener)
         link_confirm_open(link, stream);
-    if (stream_resume(stream, state->received, state->delivered, link->loop->now_us) ==
-        STREAM_BROKEN)
+    if (!direct_holds_tx(stream) && stream_resume(stream, state->received, state->delivered,
+                                                  link->loop->now_us) == STREAM_BROKEN)
         link_reset(link, stream, stream->fault);
     stream->tx.fin_sent = false;
-    stream->rx.ack_due = true;
+    stream->rx.ack_due = !direct_holds_rx(stream);
 }
 
 static void resume(struct link *link, struct stream *stream, const struct wire_stream_state *states,
