@@ -10,6 +10,7 @@
 #define GUESTS (RELAY_HOST_CHANNELS_MAX / RELAY_CHANNELS_MAX)
 #define FIRST_GUEST 3u
 #define FAR_AWAY 1000u
+#define DEAF 900u
 #define FLOOD 300000u
 #define MIB (1u << 20)
 
@@ -19,7 +20,7 @@ struct port {
 };
 
 static struct port ports[GUESTS];
-static struct relay_line trunk;
+static struct relay_line trunk, deaf;
 static struct relay_switch host;
 
 static int port_send(struct relay_way *way, const struct relay_frame *frame, const uint8_t *payload)
@@ -34,6 +35,8 @@ static struct relay_way *find_way(void *user, uint32_t domain)
     (void)user;
     if (domain == FAR_AWAY)
         return &trunk.way;
+    if (domain == DEAF)
+        return &deaf.way;
     return domain - FIRST_GUEST < GUESTS ? &ports[domain - FIRST_GUEST].way : NULL;
 }
 
@@ -48,7 +51,8 @@ static void start(void)
 
     host = (struct relay_switch){.find = find_way};
     relay_line_init(&trunk, true, &user);
-    trunk.up = true;
+    relay_line_init(&deaf, false, &user);
+    trunk.up = deaf.up = true;
     for (unsigned i = 0; i < GUESTS; i++)
         ports[i] = (struct port){.way.send = port_send};
 }
@@ -57,6 +61,7 @@ static void stop(void)
 {
     relay_switch_deinit(&host);
     relay_line_deinit(&trunk);
+    relay_line_deinit(&deaf);
 }
 
 static void pass(unsigned guest, enum relay_kind kind, uint64_t channel, uint32_t length)
@@ -139,6 +144,21 @@ static void one_that_floods_with_what_costs_nothing(void)
     stop();
 }
 
+/* It asks for channels that are not there, each with another domain, and does not hear the answers.
+ */
+static void one_that_does_not_hear_how_often_it_is_refused(void)
+{
+    struct relay_frame stray = {.kind = RELAY_PROBE, .source = DEAF};
+
+    start();
+    for (uint32_t i = 0; i < FLOOD && !deaf.broken; i++) {
+        stray.target = FAR_AWAY + i;
+        relay_switch_pass(&host, &deaf.way, &stray, NULL);
+    }
+    CHECK(deaf.broken && queue_length(&deaf.out) < 5 * MIB);
+    stop();
+}
+
 static void take(size_t length)
 {
     queue_drop(&trunk.out, length < queue_length(&trunk.out) ? length : queue_length(&trunk.out));
@@ -163,6 +183,8 @@ static const struct check_test tests[] = {
     {"all channels of a host may be full", all_channels_of_a_host_may_be_full},
     {"one that opens and fills again and again", one_that_opens_and_fills_again_and_again},
     {"one that floods with what costs nothing", one_that_floods_with_what_costs_nothing},
+    {"one that does not hear how often it is refused",
+     one_that_does_not_hear_how_often_it_is_refused},
     {"what has gone does not count", what_has_gone_does_not_count},
 };
 

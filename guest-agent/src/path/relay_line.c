@@ -40,10 +40,18 @@ static void settle(const struct relay_line *line, struct relay_share *share)
     share->mark = line->said;
 }
 
+/* What is due to a guest it has brought about itself, whoever is named as its source. */
+static struct relay_share *find_share(struct relay_line *line, const struct relay_frame *frame)
+{
+    bool by_target = !line->strict && share_of(frame) == RELAY_DUE;
+
+    return &line->shares[(by_target ? frame->target : frame->source) % RELAY_SHARES];
+}
+
 /* Whoever fills a line has filled his own share only. */
 static bool has_share(struct relay_line *line, const struct relay_frame *frame)
 {
-    struct relay_share *share = &line->shares[frame->source % RELAY_SHARES];
+    struct relay_share *share = find_share(line, frame);
     enum relay_share_of of = share_of(frame);
 
     settle(line, share);
