@@ -86,6 +86,25 @@ def test_a_server_whose_backlog_is_full(somewhere: Pair, in_time: bool) -> None:
     assert ("the server does not accept" in log) is not in_time
 
 
+# ---- by port: more in test_vsock.py ----
+
+
+def test_a_domain_whose_grant_is_taken_away(pair: Pair) -> None:
+    code = """
+def call():
+    try: end(4, 5000); say("connected")
+    except OSError as error: say(error.strerror)
+call(); sys.stdin.readline(); call()
+"""
+    with program(pair.g2, 'one = listener(5000); say("listening"); sys.stdin.read()') as server:
+        assert server.line() == "listening"
+        with program(pair.g1, code) as client:
+            assert client.line() == "connected"
+            pair.g1.call("link.remove", peer="g2", policy="reset")
+            client.tell()
+            assert client.line() == "No route to host"
+
+
 # ---- agents that are killed, under the shim: by path, test_surprises.py ----
 
 ECHO = """
