@@ -1,47 +1,30 @@
-"""AF_VSOCK under the shim behaves as the kernel's own does.
-
-`golden/conformance.txt` is what the conformance program said over the kernel's AF_VSOCK in a real
-guest (tests/lab/test_conformance.py proves it true). `golden/conformance-differences.txt` has, for
-each case where the shim is different on purpose, what it says instead (`case@path`: on one path
-only); docs/sockets.md says why.
+"""AF_VSOCK under the shim, and UNIX sockets of another domain, behave as the kernel's own do
+(tests/conformance.py).
 """
 
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
-from agents import BUILD, Agent, Pair
+from agents import BUILD, PATIENCE_S, Agent, Pair
 
-GOLDEN = Path(__file__).parents[1] / "golden"
-
-
-def lines(text: str) -> dict[str, str]:
-    """The outcome of each case."""
-    return dict(line.split(":", 1) for line in text.splitlines())
+from tests.conformance import expected, expected_by_path, lines
 
 
-def expected(path: str) -> dict[str, str]:
-    """What the kernel says, but for the differences."""
-    kernel = lines((GOLDEN / "conformance.txt").read_text())
-    every = lines((GOLDEN / "conformance-differences.txt").read_text())
-    ours = {
-        case.removesuffix(f"@{path}"): said
-        for case, said in every.items()
-        if "@" not in case or case.endswith(f"@{path}")
-    }
-    assert set(ours) <= set(kernel), "a difference from a case that is not there"
-    assert not [case for case in ours if ours[case] == kernel[case]], "no difference any more"
-    return {**kernel, **ours}
+def command(agent: Agent, *argv: str, build: Path = BUILD) -> list[str]:
+    """The program under the shim, in a domain."""
+    run = [str(build / "domsock"), "run", "--run-dir", str(agent.run_dir), "--"]
+    return [*run, str(build / "conformance"), *argv]
 
 
 def conformance(client: Agent, *argv: str, build: Path = BUILD) -> dict[str, str]:
     """Run all cases under the shim, the clients in one domain."""
-    run = [str(build / "domsock"), "run", "--run-dir", str(client.run_dir), "--"]
     done = subprocess.run(
-        [*run, str(build / "conformance"), *argv],
+        command(client, *argv, build=build),
         capture_output=True,
         text=True,
         timeout=120,
@@ -52,10 +35,42 @@ def conformance(client: Agent, *argv: str, build: Path = BUILD) -> dict[str, str
     return lines(done.stdout)
 
 
-@pytest.mark.parametrize("path", ["local", "tcp", "shm"])
-def test_it_is_as_the_kernels(pair: Pair, path: str) -> None:
-    where = ["4", str(pair.g2.run_dir)] if path != "local" else []
+def share(pair: Pair, path: str) -> None:
+    """How bytes go between the two."""
     if path == "shm":
         pair.attach(pair.make_region())
         pair.hand_over("shm")
+
+
+def free_port() -> str:
+    """A TCP port that is nobody's."""
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        return str(made.getsockname()[1])
+
+
+@pytest.mark.parametrize("path", ["local", "tcp", "shm"])
+def test_it_is_as_the_kernels(pair: Pair, path: str) -> None:
+    where = ["4", str(pair.g2.run_dir)] if path != "local" else []
+    share(pair, path)
     assert conformance(pair.g1, *where) == expected(path)
+
+
+@pytest.mark.parametrize("path", ["tcp", "shm"])
+def test_it_is_as_the_kernels_with_a_program_in_each_domain(pair: Pair, path: str) -> None:
+    """As two machines run it (tests/lab/test_conformance.py)."""
+    share(pair, path)
+    port = free_port()
+    with subprocess.Popen(command(pair.g2, "serve", port, "4"), stdout=subprocess.DEVNULL) as other:
+        assert conformance(pair.g1, "join", "127.0.0.1", port, "4") == expected(path)
+        assert other.wait(PATIENCE_S) == 0
+
+
+@pytest.mark.parametrize("path", ["tcp", "shm"])
+def test_paths_are_as_the_kernels(pair: Pair, path: str) -> None:
+    share(pair, path)
+    servers = pair.g2.run_dir / "self" / "paths"
+    servers.mkdir()
+    argv = [str(BUILD / "conformance"), "paths", str(servers), str(pair.g1.run_dir / "g2/paths")]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done
+    assert lines(done.stdout) == expected_by_path(path)

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 from agents import BUILD, Pair
 from programs import open_streams
-from test_conformance import conformance, expected
+from test_conformance import conformance
 
 from harness.config import REPOSITORY
 from harness.run import run
+from tests.conformance import expected
 
 AGENT = REPOSITORY / "guest-agent"
 FUZZERS = ("control", "region", "wire")

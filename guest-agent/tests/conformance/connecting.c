@@ -105,6 +105,7 @@ static void connect_bound_only(void)
     bound = make_socket(SOCK_STREAM);
     note("bind", bind_to(bound, VMADDR_CID_ANY, port));
     as_client();
+    await_name(port);
     note("connect", connect_to(fd, port));
     close(fd);
     close(bound);
@@ -243,22 +244,22 @@ static void a_listener_that_has_gone(void)
     close(fd);
 }
 
-const struct test_case connect_cases[] = {CASE(listen_unbound),
-                                          CASE(listen_twice),
-                                          CASE(accept_nobody),
-                                          CASE(accept_in_time),
-                                          CASE(accept_in_time_set_before_listening),
-                                          CASE(accept_on_a_stream),
+const struct test_case connect_cases[] = {PORT_CASE(listen_unbound),
+                                          PORT_CASE(listen_twice),
+                                          PORT_CASE(accept_nobody),
+                                          PORT_CASE(accept_in_time),
+                                          PORT_CASE(accept_in_time_set_before_listening),
+                                          PORT_CASE(accept_on_a_stream),
                                           CASE(accept_with_flags),
                                           CASE(connect_nobody),
                                           CASE(connect_bound_only),
                                           CASE(connect_again_after_failure),
-                                          CASE(connect_accepted),
+                                          PORT_CASE(connect_accepted),
                                           CASE(connect_without_blocking),
                                           CASE(connect_without_blocking_to_nobody),
                                           CASE(connect_without_blocking_twice),
-                                          CASE(backlog_of_0),
-                                          CASE(backlog_of_2),
+                                          PORT_CASE(backlog_of_0),
+                                          PORT_CASE(backlog_of_2),
                                           CASE(a_caller_that_has_gone),
                                           CASE(a_listener_that_has_gone),
                                           CASES_END};

@@ -172,11 +172,8 @@ static void handed_to_another_process(void)
     close(way[1]);
 }
 
-const struct test_case descriptor_cases[] = {CASE(a_copy_outlives),
-                                             CASE(a_copy_in_a_given_place),
-                                             CASE(close_on_exec),
-                                             CASE(a_child_sends),
-                                             CASE(a_child_accepts),
-                                             CASE(a_program_inherits),
-                                             CASE(handed_to_another_process),
-                                             CASES_END};
+const struct test_case descriptor_cases[] = {
+    CASE(a_copy_outlives),           CASE(a_copy_in_a_given_place),
+    PORT_CASE(close_on_exec),        CASE(a_child_sends),
+    CASE(a_child_accepts),           CASE(a_program_inherits),
+    CASE(handed_to_another_process), CASES_END};

@@ -5,6 +5,8 @@
 
 #include "epoll.h"
 
+#define SECOND UINT32_MAX /* no descriptor */
+
 static void what_is_watched(void)
 {
     int ends[2], epoll = epoll_create1(0);
@@ -32,13 +34,12 @@ static void what_is_watched(void)
 /* Where there is room for one event only, each has its turn. */
 static void two_streams_in_turn(void)
 {
-    struct epoll_event event, second = {.events = EPOLLIN};
+    struct epoll_event event, second = {.events = EPOLLIN, .data.u32 = SECOND};
     int one[2], two[2], epoll, seen[2] = {0};
 
     make_ends(one);
     make_ends(two);
     epoll = watch(one[1], EPOLLIN);
-    second.data.fd = two[1];
     epoll_ctl(epoll, EPOLL_CTL_ADD, two[1], &second);
     send(one[0], "x", 1, 0);
     send(two[0], "x", 1, 0);
@@ -46,7 +47,7 @@ static void two_streams_in_turn(void)
     await_input(two[1]);
     for (int i = 0; i < 8; i++)
         if (epoll_wait(epoll, &event, 1, PATIENCE_MS) == 1)
-            seen[event.data.fd == two[1]]++;
+            seen[event.data.u32 == SECOND]++;
     note("one", seen[0]);
     note("two", seen[1]);
     note("both", epoll_wait(epoll, (struct epoll_event[4]){0}, 4, 0));
@@ -176,10 +177,13 @@ static void woken(const char *what, struct sleeper *sleeper, pthread_t thread)
 
 static void added_while_one_sleeps(void)
 {
-    struct sleeper sleeper = {.epoll = epoll_create1(0)};
+    struct sleeper sleeper;
     pthread_t thread;
     int ends[2];
 
+    as_server();
+    sleeper.epoll = epoll_create1(0);
+    as_client();
     make_ends(ends);
     send(ends[0], "x", 1, 0);
     await_input(ends[1]);
@@ -267,6 +271,7 @@ static void before_listening(void)
     control("watch", epoll, EPOLL_CTL_ADD, listener, EPOLLIN);
     note("listen", listen(listener, 1));
     as_client();
+    await_name(port);
     note("connect", connect_to(fd, port));
     wait_plainly("ready", epoll);
     close(fd);

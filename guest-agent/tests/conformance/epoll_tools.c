@@ -16,11 +16,13 @@ void chat(const int ends[2])
 {
     char byte = 'x';
 
+    begin_unheard();
     for (int i = 0; i < ROUNDS; i++)
         for (int from = 0; from < 2; from++) {
             send(ends[from], &byte, 1, 0);
             recv(ends[1 - from], &byte, 1, 0);
         }
+    end_unheard();
 }
 
 void make_busy(int ends[2])

@@ -189,14 +189,14 @@ static void bytes_available(void)
 }
 
 const struct test_case option_cases[] = {CASE(what_a_socket_is),
-                                         CASE(buffer_sizes),
-                                         CASE(buffer_sizes_have_limits),
-                                         CASE(connect_timeout),
-                                         CASE(options_too_short),
-                                         CASE(options_unknown),
+                                         PORT_CASE(buffer_sizes),
+                                         PORT_CASE(buffer_sizes_have_limits),
+                                         PORT_CASE(connect_timeout),
+                                         PORT_CASE(options_too_short),
+                                         PORT_CASE(options_unknown),
                                          CASE(timeouts_are_kept),
-                                         CASE(nobody_is_at_the_other_end),
-                                         CASE(the_device),
+                                         PORT_CASE(nobody_is_at_the_other_end),
+                                         PORT_CASE(the_device),
                                          CASE(non_blocking_by_ioctl),
                                          CASE(bytes_available),
                                          CASES_END};

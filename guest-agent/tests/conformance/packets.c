@@ -182,15 +182,15 @@ static void peeked_packets(void)
     close_pair(ends);
 }
 
-const struct test_case packet_cases[] = {CASE(bounds),
-                                         CASE(cut_messages),
-                                         CASE(end_of_record),
-                                         CASE(messages_in_pieces),
-                                         CASE(empty_messages),
-                                         CASE(large_messages),
-                                         CASE(a_message_too_large),
-                                         CASE(end_of_packets),
-                                         CASE(packets_half_closed),
-                                         CASE(packets_to_a_stream),
-                                         CASE(peeked_packets),
+const struct test_case packet_cases[] = {PORT_CASE(bounds),
+                                         PORT_CASE(cut_messages),
+                                         PORT_CASE(end_of_record),
+                                         PORT_CASE(messages_in_pieces),
+                                         PORT_CASE(empty_messages),
+                                         PORT_CASE(large_messages),
+                                         PORT_CASE(a_message_too_large),
+                                         PORT_CASE(end_of_packets),
+                                         PORT_CASE(packets_half_closed),
+                                         PORT_CASE(packets_to_a_stream),
+                                         PORT_CASE(peeked_packets),
                                          CASES_END};

@@ -147,16 +147,16 @@ static void a_bound_client(void)
     close(listener);
 }
 
-const struct test_case socket_cases[] = {CASE(kinds),
-                                         CASE(names_of_a_fresh_socket),
-                                         CASE(bind_any_port),
-                                         CASE(bind_any_domain),
-                                         CASE(bind_local),
-                                         CASE(bind_twice),
-                                         CASE(bind_in_use),
-                                         CASE(bind_another_domain),
-                                         CASE(strange_addresses),
-                                         CASE(a_name_cut_short),
+const struct test_case socket_cases[] = {PORT_CASE(kinds),
+                                         PORT_CASE(names_of_a_fresh_socket),
+                                         PORT_CASE(bind_any_port),
+                                         PORT_CASE(bind_any_domain),
+                                         PORT_CASE(bind_local),
+                                         PORT_CASE(bind_twice),
+                                         PORT_CASE(bind_in_use),
+                                         PORT_CASE(bind_another_domain),
+                                         PORT_CASE(strange_addresses),
+                                         PORT_CASE(a_name_cut_short),
                                          CASE(names_of_a_pair),
-                                         CASE(a_bound_client),
+                                         PORT_CASE(a_bound_client),
                                          CASES_END};

@@ -8,17 +8,16 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define RUN_DIR_VARIABLE "DOMSOCK_RUN_DIR"
-#define FIRST_PORT 20000u
+#include "apart.h"
 
-static uint32_t servers_cid;
+#define RUN_DIR_VARIABLE "DOMSOCK_RUN_DIR"
+
 static const char *run_dirs[2]; /* the clients', the servers'; NULL: the kernel's AF_VSOCK */
-static uint32_t last_port = FIRST_PORT;
 
 void stage_init(uint32_t cid, const char *server_run_dir)
 {
     setvbuf(stdout, NULL, _IONBF, 0); /* children have nothing of ours to print */
-    servers_cid = cid;
+    use_ports(cid);
     run_dirs[0] = getenv(RUN_DIR_VARIABLE);
     run_dirs[1] = server_run_dir;
     if (run_dirs[0])
@@ -29,6 +28,8 @@ void stage_init(uint32_t cid, const char *server_run_dir)
 void stage_run_as(const char *word, const struct test_case *cases)
 {
     for (; cases->name; cases++) {
+        if (cases->of_ports && by_path())
+            continue;
         alarm(4 * PATIENCE_MS / 1000);
         as_client();
         printf("%s%s:", word, cases->name);
@@ -51,11 +52,32 @@ static void enter_domain(const char *run_dir)
 void as_server(void)
 {
     enter_domain(run_dirs[1]);
+    apart_enter(true);
 }
 
 void as_client(void)
 {
     enter_domain(run_dirs[0]);
+    apart_enter(false);
+}
+
+long as_servers_say(long value)
+{
+    static const struct output nothing;
+
+    if (!apart())
+        return value;
+    return apart_owner(true) == OURS ? tell(__func__, value, &nothing) : hear(__func__, &nothing);
+}
+
+void begin_unheard(void)
+{
+    apart_keep_silent(true);
+}
+
+void end_unheard(void)
+{
+    apart_keep_silent(false);
 }
 
 /* ---- outcomes ---- */
@@ -80,30 +102,6 @@ void note_bytes(const char *what, const void *bytes, long length)
         note(what, length);
     else
         printf(" %s=\"%.*s\"", what, (int)length, (const char *)bytes);
-}
-
-static const char *cid_word(uint32_t cid)
-{
-    if (cid == VMADDR_CID_ANY)
-        return "any";
-    return cid == servers_cid ? "servers" : "other";
-}
-
-void note_address(const char *what, int fd, bool peer)
-{
-    struct sockaddr_vm vm = {0};
-    socklen_t length = sizeof(vm);
-    int error = peer ? getpeername(fd, (struct sockaddr *)&vm, &length)
-                     : getsockname(fd, (struct sockaddr *)&vm, &length);
-    const char *port = vm.svm_port == VMADDR_PORT_ANY   ? "any"
-                       : vm.svm_port == last_port       ? "case"
-                       : vm.svm_port > FIRST_PORT + 999 ? "ephemeral"
-                                                        : "other";
-
-    if (error < 0)
-        note(what, error);
-    else
-        printf(" %s=%s:%s/%u/%u", what, cid_word(vm.svm_cid), port, vm.svm_family, length);
 }
 
 void note_event_set(const char *what, uint32_t events)
@@ -135,46 +133,12 @@ void note_events(const char *what, int fd, short events, int timeout_ms)
 
 /* ---- sockets ---- */
 
-struct sockaddr_vm address_of(uint32_t cid, uint32_t port)
-{
-    return (struct sockaddr_vm){.svm_family = AF_VSOCK, .svm_cid = cid, .svm_port = port};
-}
-
-uint32_t stage_cid(void)
-{
-    return servers_cid;
-}
-
-uint32_t fresh_port(void)
-{
-    return ++last_port;
-}
-
-static int must(int value, const char *what)
+int must(int value, const char *what)
 {
     if (value >= 0)
         return value;
     printf(" [%s: %s]\n", what, strerror(errno));
     exit(1);
-}
-
-int make_socket(int type)
-{
-    return must(socket(AF_VSOCK, type, 0), "socket");
-}
-
-int bind_to(int fd, uint32_t cid, uint32_t port)
-{
-    struct sockaddr_vm vm = address_of(cid, port);
-
-    return bind(fd, (struct sockaddr *)&vm, sizeof(vm));
-}
-
-int connect_to(int fd, uint32_t port)
-{
-    struct sockaddr_vm vm = address_of(servers_cid, port);
-
-    return connect(fd, (struct sockaddr *)&vm, sizeof(vm));
 }
 
 int make_listener(int type, uint32_t port, int backlog)
@@ -186,6 +150,7 @@ int make_listener(int type, uint32_t port, int backlog)
     must(bind_to(fd, VMADDR_CID_ANY, port), "bind");
     must(listen(fd, backlog), "listen");
     as_client();
+    await_name(port);
     return fd;
 }
 

@@ -36,7 +36,7 @@ static void *send_all(void *unused)
 
 static int has_all(void)
 {
-    return atomic_load(&received) >= STREAMS * BYTES;
+    return (int)as_servers_say(atomic_load(&received) >= STREAMS * BYTES);
 }
 
 /* Each event goes to one worker, which asks for the next one. */
@@ -44,14 +44,16 @@ static void *take_once(void *unused)
 {
     struct epoll_event event;
     char some[16];
+    int fd;
 
     while (!has_all()) {
         if (epoll_wait(epoll, &event, 1, 20) != 1)
             continue;
-        for (ssize_t got; (got = recv(event.data.fd, some, sizeof(some), MSG_DONTWAIT)) > 0;)
+        fd = pairs[event.data.u32][1];
+        for (ssize_t got; (got = recv(fd, some, sizeof(some), MSG_DONTWAIT)) > 0;)
             atomic_fetch_add(&received, (int)got);
         event.events = EPOLLIN | EPOLLONESHOT;
-        epoll_ctl(epoll, EPOLL_CTL_MOD, event.data.fd, &event);
+        epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event);
     }
     return unused;
 }
@@ -77,7 +79,7 @@ static void workers_share_an_epoll(void)
     open_all(make_busy);
     epoll = epoll_create1(0);
     for (int i = 0; i < STREAMS; i++) {
-        struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.fd = pairs[i][1]};
+        struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.u32 = (uint32_t)i};
 
         epoll_ctl(epoll, EPOLL_CTL_ADD, pairs[i][1], &event);
     }

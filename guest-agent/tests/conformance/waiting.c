@@ -74,19 +74,21 @@ static void select_stream(void)
 {
     struct timeval limit = {.tv_sec = PATIENCE_MS / 1000};
     fd_set in, out;
-    int ends[2];
+    int one[2], two[2];
 
-    make_pair(SOCK_STREAM, ends);
-    send(ends[0], "x", 1, 0);
-    await_input(ends[1]);
+    make_pair(SOCK_STREAM, one);
+    make_pair(SOCK_STREAM, two);
+    send(one[1], "x", 1, 0);
+    await_input(one[0]);
     FD_ZERO(&in);
     FD_ZERO(&out);
-    FD_SET(ends[0], &in);
-    FD_SET(ends[1], &in);
-    FD_SET(ends[0], &out);
+    FD_SET(one[0], &in);
+    FD_SET(two[0], &in);
+    FD_SET(two[0], &out);
     note("ready", select(FD_SETSIZE, &in, &out, NULL, &limit));
-    note("reader", FD_ISSET(ends[1], &in) && !FD_ISSET(ends[0], &in));
-    close_pair(ends);
+    note("reader", FD_ISSET(one[0], &in) && !FD_ISSET(two[0], &in));
+    close_pair(one);
+    close_pair(two);
 }
 
 static void receive_in_time(void)
@@ -133,7 +135,7 @@ static void send_when_full(void)
     close_pair(ends);
 }
 
-const struct test_case wait_cases[] = {CASE(poll_fresh),      CASE(poll_listener),
+const struct test_case wait_cases[] = {PORT_CASE(poll_fresh), CASE(poll_listener),
                                        CASE(poll_stream),     CASE(poll_half_closed),
                                        CASE(poll_closed),     CASE(select_stream),
                                        CASE(receive_in_time), CASE(send_in_time),
