@@ -24,11 +24,14 @@ FUZZERS = ("control", "region", "wire")
 SECONDS = 600 if os.environ.get("TESTBED_LONG") else 1
 SUITES = ("conformance", "direct", "epoll", "handover", "hosts", "packets", "resets", "vsock")
 KEY, NONCE = "ab" * 32, "cd" * 16
+ROUTE = {"domain": 5, "address": "127.0.0.1", "host": 9, "key": KEY}
 SEEDS: tuple[dict[str, object], ...] = (
     {"op": "link.add", "peer": "g2", "peer_id": 4, "address": "127.0.0.1", "port": 1, "key": KEY},
     {"op": "region.attach", "peer": "g2", "nonce": NONCE, "file": "/nowhere", "deadline_ms": 5},
     {"op": "handover", "peer": "g2", "to": "tcp", "deadline_ms": 5},
     {"op": "links"},
+    {"op": "routes.set", "owner": "h1", "routes": [ROUTE]},
+    {"op": "routes"},
     {"op": "link.remove", "peer": "g2", "policy": "reset"},
 )
 

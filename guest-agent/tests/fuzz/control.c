@@ -31,6 +31,8 @@ static void end_agent(void)
     finish(&agent);
     snprintf(path, sizeof(path), "%s/self", folder);
     rmdir(path);
+    snprintf(path, sizeof(path), "%s/routes.json", folder);
+    unlink(path);
     rmdir(folder);
 }
 
