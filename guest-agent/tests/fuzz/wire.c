@@ -23,11 +23,16 @@ static uint32_t draw_from_input(void)
     return drawn;
 }
 
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc, (void)argv;
+    return log_open("/dev/null");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
     size_t messages = length / BYTES_PER_MESSAGE;
 
-    log_open("/dev/null");
     pick_source = draw_from_input;
     left = bytes;
     last = bytes + length;
