@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness import run
-from harness.images.apt import Apt
+from harness.images.apt import Apt, parse_depends
 from harness.images.elf import requirements
 from harness.images.packages import Packages
 
@@ -50,3 +50,38 @@ def libraries(root: Path, programs: Sequence[Path]) -> Iterator[Path]:
                 seen.add(name)
                 queue.append(there[name])
                 yield there[name]
+
+
+# ---- Python: compiled beforehand, for under emulation that takes minutes; without TLS ----
+
+# Prints the files of the modules that a program has when it begins.
+USED = "import sys, {}\nfor m in [*sys.modules.values()]: print(getattr(m, '__file__', None) or '')"
+UNUSED = ("_ssl.*.so", "_hashlib.*.so")  # large libraries that no program here needs
+
+
+def python_packages() -> tuple[str, ...]:
+    """The interpreter that the distribution calls python3, and its library."""
+    said = run.run(["apt-cache", "depends", "--important", "python3-minimal"], within=60).stdout
+    minimal = next(name for name in parse_depends(said)["python3-minimal"] if "python3." in name)
+    return minimal, f"lib{minimal.replace('minimal', 'stdlib')}", "zlib1g"
+
+
+def bundle_python(root: Path, modules: Sequence[str], archive: Path) -> None:
+    """Make an archive of the interpreter below `root` and of what these modules import."""
+    interpreter = next((root / "usr/bin").glob("python3.*"))
+    library = root / "usr/lib" / interpreter.name
+    for extension in [file for name in UNUSED for file in library.glob(f"lib-dynload/{name}")]:
+        extension.unlink()
+    own = {"PYTHONHOME": str(root / "usr"), "PYTHONDONTWRITEBYTECODE": "1"}
+    said = run.run([str(interpreter), "-c", USED.format(", ".join(modules))], within=60, env=own)
+    files = [Path(line) for line in said.stdout.splitlines() if line]
+    sources = [str(file) for file in files if file.suffix == ".py"]
+    run.run([str(interpreter), "-m", "compileall", "-qb", *sources], within=120, env=own)
+    with tarfile.open(archive, "w:gz") as made:
+        made.add(interpreter, f"{PREFIX}/bin/python3")
+        for file in files:
+            there = file.with_suffix(".pyc") if file.suffix == ".py" else file
+            made.add(there, f"{PREFIX}/lib/{interpreter.name}/{there.relative_to(library)}")
+        extensions = [file for file in files if file.suffix == ".so"]
+        for needed in libraries(root, [interpreter, *extensions]):
+            made.add(needed.resolve(), f"{PREFIX}/lib/{needed.name}")
