@@ -15,21 +15,8 @@ IMAGE = bytes(range(256)) * 64
 EVERY = 20  # calls it says how far it is
 
 
-class Connection(http.client.HTTPConnection):
-    """HTTP over a UNIX socket."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost")
-        self.path = path
-
-    def connect(self) -> None:
-        """Instead of to a port."""
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(self.path)
-
-
 class Transport(xmlrpc.client.Transport):
-    """One connection, kept from call to call."""
+    """XML-RPC over a UNIX socket. It counts how often it had to connect."""
 
     def __init__(self, path: str) -> None:
         super().__init__(use_builtin_types=True)
@@ -37,11 +24,24 @@ class Transport(xmlrpc.client.Transport):
         self.connections = 0
 
     def make_connection(self, host: object) -> http.client.HTTPConnection:
-        """The one there is."""
+        """The one there is, kept from call to call."""
         if self._connection[1] is None:
-            self.connections += 1
-            self._connection = host, Connection(self.path)
+            self._connection = host, Connection(self)
         return self._connection[1]
+
+
+class Connection(http.client.HTTPConnection):
+    """HTTP over a UNIX socket. It connects anew by itself when the server has hung up."""
+
+    def __init__(self, transport: Transport) -> None:
+        super().__init__("localhost")
+        self.transport = transport
+
+    def connect(self) -> None:
+        """Instead of to a port."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.transport.path)
+        self.transport.connections += 1
 
 
 def main(path: str) -> None:

@@ -15,6 +15,7 @@ class Handler(SimpleXMLRPCRequestHandler):
     """XML-RPC over a UNIX socket, which has no Nagle algorithm and no port."""
 
     disable_nagle_algorithm = False
+    protocol_version = "HTTP/1.1"  # the connection stays open from call to call
 
     def log_request(self, *_: object) -> None:
         """Say nothing of each call."""
