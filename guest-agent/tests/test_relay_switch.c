@@ -263,6 +263,7 @@ static void an_end_gives_credit_in_steps(void)
     struct relay_end end;
 
     relay_end_init(&end, &loop, 3, &creditor.way);
+    end.expects = expects;
     end.called = called;
     end.way.send(&end.way, &frame, NULL);
     frame.kind = RELAY_DATA;
