@@ -48,6 +48,7 @@ class HostPrograms:
 
 
 Domain = Guest | HostPrograms
+LOOKED_AT = ("paths", "streams of", "cid 2", "named h1", "from h1")
 
 
 def greeting(server: Domain, client: Domain, name: str, serve: list[str]) -> str:
@@ -86,6 +87,8 @@ def look(stage: Stage, hosts: dict[str, HostPrograms], seen: dict[str, Any]) -> 
     """By which paths, and whom CID 2 and the names lead to."""
     guest, here = stage.guest("g1"), stage.where("g1")
     seen["paths"].append(paths(stage))
+    streams = json.loads(stage.command("streams", "--json"))
+    seen["streams of"].append(sorted({f"{each['guest']} {each['peer']}" for each in streams}))
     h1 = hosts["h1"]
     seen["cid 2"] += [
         greeting(hosts[here], guest, "2", by_program(hosts[here], socket.VMADDR_CID_HOST)),
@@ -119,7 +122,7 @@ def main(*, by_hand: bool) -> dict[str, Any]:
     ]
     traffic = Traffic(guest, hosts["h1"], SEED, stage.testbed.events, plans)
     traffic.guests = (guest, *hosts.values())
-    seen: dict[str, Any] = {"paths": [], "cid 2": [], "named h1": [], "from h1": []}
+    seen: dict[str, Any] = {key: [] for key in LOOKED_AT}
     traffic.start()
     look(stage, hosts, seen)
     for there in ("h2", "h1"):

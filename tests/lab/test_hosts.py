@@ -57,6 +57,7 @@ def is_well(seen: dict[str, Any]) -> None:
     """
     here, away = {"g1-h1": "shm", "g1-h2": "relay"}, {"g1-h1": "relay", "g1-h2": "shm"}
     assert seen["paths"] == [here, away, here]
+    assert seen["streams of"] == [["g1 h1", "g1 h2", "h1 g1", "h2 g1"]] * 3
     assert seen["cid 2"] == ["h1", "h1", "h2", "h2", "h1", "h1"]
     assert seen["named h1"] == ["h1", "h1", "h1"]
     assert seen["from h1"] == ["g1", "g1", "g1"]
