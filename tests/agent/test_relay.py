@@ -45,6 +45,18 @@ def domsock(*argv: str, given: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, input=given, capture_output=True, text=True, check=False)
 
 
+def share_memory(relayed: Hosts) -> None:
+    """One that is still opening when a handover to shared memory begins stays where it is."""
+    for agent in (relayed.g1, relayed.g2):
+        wait_until(lambda a=agent: all_open(a), "both know that their streams are open")
+    relayed.attach(relayed.make_region())
+    relayed.hand_over("shm")
+
+
+def all_open(agent: Agent) -> bool:
+    return all(stream["state"] == "open" for stream in agent.streams())
+
+
 def finish(flows: list[Flow]) -> None:
     for flow in flows:
         flow.finish()
@@ -180,8 +192,7 @@ def test_shared_memory_with_the_relay_as_its_connection(relayed: Hosts) -> None:
 
 def test_shared_memory_outlives_the_hosts_agents(relayed: Hosts) -> None:
     flows = both_ways(open_streams(relayed, 2))
-    relayed.attach(relayed.make_region())
-    relayed.hand_over("shm")
+    share_memory(relayed)
     relayed.h1.stop(signal.SIGKILL)
     await_motion(flows, 1 << 20)
     relayed.h1.start("127.0.0.1:0")
