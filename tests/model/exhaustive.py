@@ -60,6 +60,7 @@ def searches(folder: Path) -> Iterator[Search]:
     yield from (Search("W=1 no-livelock", endless, settings) for settings in alone(starts=1))
     yield from (Search("W=1 safety", narrow, settings) for settings in alone(starts=2))
     yield from (Search("W=1 safety", narrow, settings) for settings in pairs(starts=1))
+    yield from (Search("W=1 no-livelock", endless, settings) for settings in pairs(starts=1))
     yield from (Search("W=2 safety", wide, settings) for settings in alone(starts=1))
 
 
