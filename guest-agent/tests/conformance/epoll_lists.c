@@ -141,6 +141,8 @@ static void a_copy_of_the_list(void)
 
 /* ---- threads ---- */
 
+#define SLEEP_MS (3 * PATIENCE_MS) /* emulated guests may chat for longer than PATIENCE_MS */
+
 struct sleeper {
     int epoll;
     long ready;
@@ -152,7 +154,7 @@ static void *sleep_in(void *of)
     struct sleeper *sleeper = of;
     struct epoll_event event = {0};
 
-    sleeper->ready = epoll_wait(sleeper->epoll, &event, 1, PATIENCE_MS);
+    sleeper->ready = epoll_wait(sleeper->epoll, &event, 1, SLEEP_MS);
     sleeper->events = event.events;
     return NULL;
 }
