@@ -65,7 +65,7 @@ class Guests:
 
     def wait(self, what: str, condition: Callable[[], bool]) -> None:
         """For programs under emulation, which take their time."""
-        clock.wait_until(condition, within=60, what=what, every=0.2)
+        clock.wait_until(condition, within=120, what=what, every=0.2)
 
     def await_paths(self, paths: Iterable[str]) -> None:
         """What g2 exports is there in g1."""
