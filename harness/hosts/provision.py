@@ -18,6 +18,7 @@ import ansible_runner
 from harness import config, run
 from harness.errors import DeadlineExceeded, TestbedError
 from harness.events import EventLog
+from harness.hosts import agent_archive
 from harness.hosts.base import SshTarget
 from harness.hosts.inventory import inventory
 
@@ -90,13 +91,14 @@ def provision(
     """
     folder = state_dir.resolve() / "ansible"
     shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
     play = _Play(events)
     names = [target.name for target in targets]
     with events.span("provision", hosts=names) as more, _control_path() as sockets:
         options = {
             "private_data_dir": str(folder),
             "playbook": str(PLAYBOOKS / "host.yml"),
-            "inventory": inventory(targets, variables),
+            "inventory": inventory(targets, _with_archive(variables, folder)),
             "forks": max(1, len(targets)),
             "cmdline": "--check" if check else None,
             "envvars": _environment(folder, sockets),
@@ -107,9 +109,16 @@ def provision(
     return report
 
 
+def _with_archive(variables: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The play's variables: the agent's programs travel in one piece."""
+    if "agent_binary" not in variables:
+        return dict(variables)
+    archive = agent_archive.write(Path(variables["agent_binary"]), folder / "agent.tar")
+    return {**variables, "agent_archive": str(archive)}
+
+
 def _run_to_end(options: dict[str, Any], play: _Play, within: float) -> None:
     """Run in a thread, so that Ctrl-C and the deadline can end the play and its children."""
-    Path(options["private_data_dir"]).mkdir(mode=0o700, parents=True)
     cancel = threading.Event()
     thread, _runner = ansible_runner.run_async(
         **options,
