@@ -304,8 +304,21 @@ void direct_abandon(struct stream *stream)
     release_page(stream);
 }
 
+/* What could be read in the ring can be read by the socket when the program looks there: while its
+ * turn is taken it waits. */
+static const char *deliver(const struct link *link, struct stream *stream)
+{
+    if (link->region_lost)
+        return NULL;
+    if (stream_take_ring(stream, &link->view) == STREAM_BROKEN ||
+        stream_write_program(stream) == STREAM_BROKEN)
+        return stream->fault;
+    return NULL;
+}
+
 int direct_take_back(struct link *link, struct stream *stream)
 {
+    bool received = stream->direct_rx;
     const char *fault;
 
     if (!stream->direct)
@@ -315,11 +328,13 @@ int direct_take_back(struct link *link, struct stream *stream)
                     link->peer_id, stream->id, stream->name);
         return -EBUSY;
     }
-    fault = stream->direct_rx ? take_rx(stream) : NULL;
+    fault = received ? take_rx(stream) : NULL;
     if (!fault && stream->direct_tx)
         fault = take_tx(link, stream);
     if (!fault)
         go_on(link, stream);
+    if (!fault && received)
+        fault = deliver(link, stream);
     let_go(stream);
     if (fault)
         link_reset(link, stream, fault);
