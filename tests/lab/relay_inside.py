@@ -18,7 +18,7 @@ SOON = 60.0
 KILLED = """
 set -e
 tr '\\0' '\\n' </proc/"$(cat /run/domsockd.pid)"/cmdline >/run/domsockd.argv
-kill -9 "$(cat /run/domsockd.pid)"
+start-stop-daemon --stop --quiet --signal KILL --retry KILL/20 --pidfile /run/domsockd.pid
 xargs -d '\\n' -a /run/domsockd.argv sh -c 'start-stop-daemon --start --quiet --background \
     --make-pidfile --pidfile /run/domsockd.pid --exec "$0" -- "$@"'
 """
