@@ -10,12 +10,14 @@ Over paths the truth is what the program says of plain UNIX sockets on this mach
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 
 from harness import config, run
 
 PROGRAM = config.REPOSITORY / "guest-agent" / "build" / "conformance"
+IN_TURN = re.compile(r"one=[1-7] two=[1-7]")
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -41,6 +43,13 @@ def differing(kernel: dict[str, str], differences: str, path: str) -> dict[str, 
     assert set(ours) <= set(kernel), "a difference from a case that is not there"
     assert not [case for case in ours if ours[case] == kernel[case]], "no difference any more"
     return {**kernel, **ours}
+
+
+def apart(said: dict[str, str]) -> dict[str, str]:
+    """The same, for two programs: how often each of two streams is told of depends on when the
+    agent takes the ring of one back, which stands still meanwhile; neither may be forgotten.
+    """
+    return {case: IN_TURN.sub("one=some two=some", told) for case, told in said.items()}
 
 
 def expected_by_path(path: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conformance import GOLDEN, PROGRAM, expected, expected_by_path, lines
+from tests.conformance import GOLDEN, PROGRAM, apart, expected, expected_by_path, lines
 from tests.lab.support import User
 
 UNDER_THE_SHIM = "domsock run "
@@ -50,7 +50,7 @@ def between_guests(user: User, shim: str, addresses: str) -> dict[str, str]:
 
 @pytest.mark.long
 def test_between_guests_ports_are_as_the_kernels(lasting: User, path: str) -> None:
-    assert between_guests(lasting, UNDER_THE_SHIM, "4") == expected(path)
+    assert apart(between_guests(lasting, UNDER_THE_SHIM, "4")) == apart(expected(path))
 
 
 @pytest.mark.long

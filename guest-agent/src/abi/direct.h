@@ -2,9 +2,9 @@
  * and, at any moment, takes them back. One page of memory, shared by the agent and the processes
  * that have the stream, says who holds them.
  *
- *   end.holder   0: the agent; 1: the program. Only the agent changes it: it gives the ends away
- *                when a shim asks (SHIM_PROMOTE), and takes them back for a handover, an end of
- *                the stream, or when it is asked to.
+ *   end.holder   Only the agent changes it: it gives the ends away when a shim asks (SHIM_PROMOTE),
+ *                and takes them back for a handover, an end of the stream, or when it is asked to.
+ *                An end on its way back is nobody's: what the ring had is not in the socket yet.
  *   end.turn     a lock: whoever copies, or takes an end back, has the turn.
  *   end.wake     a futex word: it grows whenever a sleeper has a reason to look again.
  *   end.watched  1: who waits for other things, too, asks for one write to the stream's eventfd
@@ -19,6 +19,7 @@
 
 #include "abi/region.h"
 
+enum direct_holder { DIRECT_AGENTS = 0, DIRECT_PROGRAMS = 1, DIRECT_LEAVES = 2 };
 enum direct_which { DIRECT_TX = 1, DIRECT_RX = 2 };
 #define DIRECT_WATCHED 4u /* beside it: the stream's eventfd is wanted, too */
 

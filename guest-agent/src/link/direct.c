@@ -140,7 +140,7 @@ static int give_tx(struct link *link, struct stream *stream)
     end->index = stream->tx.sent;
     end->seen = stream->tx.fifo.start;
     stream->direct_tx = true;
-    __atomic_store_n(&end->holder, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&end->holder, DIRECT_PROGRAMS, __ATOMIC_SEQ_CST);
     return 0;
 }
 
@@ -155,7 +155,7 @@ static int give_rx(struct link *link, struct stream *stream)
     end->seen = stream->rx.ring.produced;
     stream->direct_looked_us = link->loop->now_us;
     stream->direct_rx = true;
-    __atomic_store_n(&end->holder, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&end->holder, DIRECT_PROGRAMS, __ATOMIC_SEQ_CST);
     return 0;
 }
 
@@ -248,23 +248,26 @@ static void go_on(const struct link *link, struct stream *stream)
     ring_rx_sleep(&stream->rx.ring, false);
 }
 
-static void hold(struct direct_page *page, bool tx, bool rx)
+/* Whose the ends are now that the program has, or had. */
+static void hold(const struct stream *stream, enum direct_holder holder)
 {
-    __atomic_store_n(&page->tx.holder, tx, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&page->rx.holder, rx, __ATOMIC_SEQ_CST);
+    if (stream->direct_tx)
+        __atomic_store_n(&stream->direct->tx.holder, holder, __ATOMIC_SEQ_CST);
+    if (stream->direct_rx)
+        __atomic_store_n(&stream->direct->rx.holder, holder, __ATOMIC_SEQ_CST);
 }
 
 static bool take_turns(const struct stream *stream)
 {
     struct direct_page *page = stream->direct;
 
-    hold(page, false, false);
+    hold(stream, DIRECT_LEAVES);
     if (turn_take(&page->rx.turn, TAKE_BACK_US)) {
         if (turn_take(&page->tx.turn, TAKE_BACK_US))
             return true;
         turn_give(&page->rx.turn);
     }
-    hold(page, stream->direct_tx, stream->direct_rx);
+    hold(stream, DIRECT_PROGRAMS);
     return false;
 }
 
@@ -291,6 +294,7 @@ static void release_page(struct stream *stream)
 
 static void let_go(struct stream *stream)
 {
+    hold(stream, DIRECT_AGENTS);
     turn_give(&stream->direct->tx.turn);
     turn_give(&stream->direct->rx.turn);
     release_page(stream);
@@ -299,7 +303,7 @@ static void let_go(struct stream *stream)
 /* It finds out after the copy that it is in. No other stream gets the place meanwhile. */
 void direct_abandon(struct stream *stream)
 {
-    hold(stream->direct, false, false);
+    hold(stream, DIRECT_AGENTS);
     stream->slot.units = 0;
     release_page(stream);
 }

@@ -39,7 +39,7 @@ static uint32_t piece(size_t length, uint64_t there)
 static bool take_turn(struct direct_end *end)
 {
     turn_take(&end->turn, TURN_FOREVER);
-    if (__atomic_load_n(&end->holder, __ATOMIC_ACQUIRE))
+    if (__atomic_load_n(&end->holder, __ATOMIC_ACQUIRE) == DIRECT_PROGRAMS)
         return true;
     turn_give(&end->turn);
     return false;

@@ -198,19 +198,28 @@ static int room_for_kernels(struct epoll_set *set, int max, int due)
     return max - due > half ? max - due : half;
 }
 
+/* An eventfd of ours may have taken the only place from an event that is for the program. */
+static int look_behind_our_own(struct epoll_set *set, struct epoll_event *events, int max, int room)
+{
+    int count, told, ours = set->count;
+
+    do {
+        count = real()->epoll_wait(set->epoll, events, room, 0);
+        told = count < 0 ? count : tell_all(set, events, count, max);
+    } while (count > 0 && !told && ours--);
+    return told;
+}
+
 int epoll_look(struct epoll_set *set, struct epoll_event *events, int max)
 {
-    int due, room, count = 0;
+    int due, room, told;
 
     pthread_mutex_lock(&set->lock);
     due = look_at_all(set);
     room = room_for_kernels(set, max, due);
-    if (room)
-        count = real()->epoll_wait(set->epoll, events, room, 0);
-    if (count >= 0)
-        count = tell_all(set, events, count, max);
+    told = room ? look_behind_our_own(set, events, max, room) : tell_all(set, events, 0, max);
     pthread_mutex_unlock(&set->lock);
-    return count;
+    return told;
 }
 
 /* ---- sleeping ---- */

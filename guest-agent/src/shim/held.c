@@ -211,7 +211,7 @@ static void await_agent(struct held *held, enum direction direction)
     while (!held->orphaned && clock_now_us() < until_us) {
         uint32_t seen = __atomic_load_n(&end->wake, __ATOMIC_ACQUIRE);
 
-        if (!__atomic_load_n(&end->holder, __ATOMIC_ACQUIRE) && !end->turn)
+        if (__atomic_load_n(&end->holder, __ATOMIC_ACQUIRE) == DIRECT_AGENTS && !end->turn)
             return;
         __atomic_store_n(&page->give_back, 1, __ATOMIC_RELEASE);
         held_kick(held);
