@@ -200,6 +200,8 @@ void link_handover_step(struct link *link, struct handover_event event)
         report_end(link, link->handover.phase == HANDOVER_COMMITTED, false);
     if (was_running && !handover_running(&link->handover))
         settle(link);
+    if (link->carrier) /* not after the next round of copying */
+        link->carrier->ops->flush(link->carrier);
 }
 
 void link_handover_begin(struct link *link)

@@ -127,12 +127,14 @@ static void kick(struct link *link)
 }
 
 /* For how long the streams still rest. At the beginning of a handover the agents have better to do
- * than to copy: every message would wait for a round of copying, or behind what it has queued. */
+ * than to copy: every message would wait for a round of copying, or behind what it has queued. Who
+ * has committed only waits for the peer to say that it has, too. */
 static uint64_t hush_us(const struct link *link)
 {
     uint64_t since_us = link->loop->now_us - link->attempt.started_us;
 
-    if (!handover_running(&link->handover) || !link->synced || since_us >= LINK_HUSH_US)
+    if (!handover_running(&link->handover) || link->handover.phase == HANDOVER_COMMITTED ||
+        !link->synced || since_us >= LINK_HUSH_US)
         return 0;
     return LINK_HUSH_US - since_us;
 }
