@@ -166,7 +166,7 @@ def test_a_grant_is_taken_back_and_given_again(lasting: User) -> None:
     assert (revoked["path"], revoked["region"], revoked["revoked"]) == ("tcp", None, True)
     for arguments, said in (
         (["revoke", "g1", "g2"], "is revoked already"),
-        (["grant", "g1", "g9"], "there is no guest 'g9'"),
+        (["grant", "g1", "g9"], "there is no domain 'g9'"),
         (["grant", "g1", "g1"], "not g1 with itself"),
         (["grant", "g1", "g2", "--size", "5 MiB"], "not a power of two"),
     ):
