@@ -17,6 +17,7 @@ from harness.traffic import oracle
 from harness.traffic.oracle import Kind, parse_report
 from tests.lab.support import User, press_ctrl_c
 
+CONNECTING = 240.0  # seconds: a connection just begun is given up by the kernel after 130
 SLOW = "2"  # MiB/s: slow enough to act while the migration runs
 NAMES: tuple[tuple[str, Kind], ...] = (("r1", "unix"), ("r2", "netcat"))
 
@@ -164,7 +165,7 @@ def test_link_cut(lasting: User, streams: Streams) -> None:
     with migrating(lasting, SLOW) as (command, _):
         cable(lasting, "cut_between")
         try:
-            code = run.wait(command, 120)
+            code = run.wait(command, CONNECTING)
         finally:
             cable(lasting, "heal_between")
         assert code == 69
