@@ -259,6 +259,7 @@ class Linked:
     folder: Path
     g1: Agent
     g2: Agent
+    region: tuple[Path, str] = (Path(), "")
     _regions = 0
 
     def make_region(self, size: int = 8 << 20) -> tuple[Path, str]:
@@ -284,6 +285,19 @@ class Linked:
         peer = self.g2 if agent is self.g1 else self.g1
         return agent.call("handover", peer=peer.name, to=to, deadline_ms=deadline_ms)
 
+    def share_memory(self, size: int = 8 << 20) -> None:
+        """A fresh region, and the link on it."""
+        self.region = self.make_region(size)
+        self.attach(self.region)
+        self.hand_over("shm")
+
+
+class Two(Linked):
+    """Two agents that somebody else has started and linked."""
+
+    def __init__(self, folder: Path, g1: Agent, g2: Agent) -> None:
+        self.folder, self.g1, self.g2 = folder, g1, g2
+
 
 class Pair(Linked):
     """Two linked agents with a proxy between them."""
@@ -293,7 +307,6 @@ class Pair(Linked):
         self.g1 = Agent(folder, "g1", 3, *options, **how)
         self.g2 = Agent(folder, "g2", 4, *options, **how)
         self.proxy = Proxy(self.g1.port)
-        self.region: tuple[Path, str] = (Path(), "")
 
     def connect(self) -> None:
         """Link the agents and wait until both are up."""

@@ -37,3 +37,18 @@ def unlinked(folder: Path) -> Iterator[Pair]:
 def pair(unlinked: Pair) -> Pair:
     unlinked.connect()
     return unlinked
+
+
+@pytest.fixture
+def on_shm(pair: Pair) -> Pair:
+    """Their link is on shared memory."""
+    pair.share_memory()
+    return pair
+
+
+@pytest.fixture(params=["tcp", "shm"])
+def somewhere(request: pytest.FixtureRequest, pair: Pair) -> Pair:
+    """Their link is on TCP, or on shared memory."""
+    if request.param == "shm":
+        pair.share_memory()
+    return pair

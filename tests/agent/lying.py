@@ -8,37 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from agents import PATIENCE_S
+from nacl.encoding import RawEncoder
+from nacl.hash import siphash24
 
 FRAME = struct.Struct("<IIIIIIQQQQ")
 MAGIC = 0x59525344
 HELLO, OPEN, DATA, CREDIT, CLOSE, PROBE = range(1, 7)
-WORD = 2**64 - 1
 
 
-def siphash(data: bytes) -> int:
+def siphash(data: bytes) -> bytes:
     """SipHash-2-4 with a key of zeros, as on every port."""
-    v = [0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573]
-    padded = data + bytes(-(len(data) + 1) % 8) + bytes([len(data) % 256])
-    for (word,) in struct.iter_unpack("<Q", padded):
-        v[3] ^= word
-        _mix(v, 2)
-        v[0] ^= word
-    v[2] ^= 0xFF
-    _mix(v, 4)
-    return v[0] ^ v[1] ^ v[2] ^ v[3]
-
-
-def _turn(value: int, bits: int) -> int:
-    return (value << bits | value >> 64 - bits) & WORD
-
-
-def _mix(v: list[int], rounds: int) -> None:
-    for _ in range(rounds):
-        v[0], v[2] = (v[0] + v[1]) & WORD, (v[2] + v[3]) & WORD
-        v[1], v[3] = _turn(v[1], 13) ^ v[0], _turn(v[3], 16) ^ v[2]
-        v[0], v[2] = (_turn(v[0], 32) + v[3]) & WORD, (v[2] + v[1]) & WORD
-        v[1], v[3] = _turn(v[1], 17) ^ v[2], _turn(v[3], 21) ^ v[0]
-        v[2] = _turn(v[2], 32)
+    return siphash24(data, key=bytes(16), encoder=RawEncoder)
 
 
 class LyingGuest:
@@ -64,7 +44,7 @@ class LyingGuest:
     def say(self, kind: int, source: int, target: int, *, channel: int, amount: int = 0) -> None:
         """One frame without payload."""
         head = FRAME.pack(MAGIC, kind, 0, source, target, amount, channel, self._theirs, 0, 0)
-        whole = head[:-8] + struct.pack("<Q", siphash(head[:-8]))
+        whole = head[:-8] + siphash(head[:-8])
         self._port.sendall(whole)
 
     def hear(self, kind: int) -> dict[str, Any]:

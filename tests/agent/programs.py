@@ -136,6 +136,21 @@ def open_streams(pair: object, count: int) -> list[tuple[socket.socket, socket.s
     return ends
 
 
+def await_motion(flows: list[Flow], more: int = 1) -> None:
+    """Wait until so many bytes more have come in each of them."""
+    before = [flow.checked for flow in flows]
+    wait_until(
+        lambda: all(flow.checked >= was + more for flow, was in zip(flows, before, strict=True)),
+        "all flows move",
+    )
+
+
+def finish_all(flows: list[Flow]) -> None:
+    """End each of them whole."""
+    for flow in flows:
+        flow.finish()
+
+
 def both_ways(ends: list[tuple[socket.socket, socket.socket]]) -> list[Flow]:
     """Start a flow in each direction of each stream."""
     flows = []

@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from agents import PATIENCE_S, Agent, Linked, Proxy, stop_all, wait_until
+from agents import PATIENCE_S, Agent, Linked, Proxy, Two, stop_all, wait_until
+from programs import await_motion, both_ways, finish_all, open_streams
 
 KEY = "cd" * 32
 QUEUE = 256 << 10
@@ -236,11 +237,8 @@ class Hosts(Linked):
             self.trunk.stop()
 
 
-class HostAndGuest(Linked):
+class HostAndGuest(Two):
     """A guest and a host with a link between them, in the places of g1 and g2."""
-
-    def __init__(self, folder: Path, guest: Agent, host: Agent) -> None:
-        self.folder, self.g1, self.g2 = folder, guest, host
 
     def await_up(self, path: str = "relay") -> None:
         """Wait until the link is up, by that path."""
@@ -256,6 +254,22 @@ class HostAndGuest(Linked):
         links = agent.call("links")["links"]
         (found,) = (link for link in links if link["peer"] == peer.name)
         return found["state"], found["path"]
+
+
+def dies_and_is_met_again(
+    both: Hosts, pair: Hosts | HostAndGuest, killed: Agent, peer: Agent
+) -> None:
+    """kill -9 of an end: its streams end, and its next life is met as any other."""
+    flows = both_ways(open_streams(pair, 1))
+    await_motion(flows, 100_000)
+    both.kill(killed)
+    killed.call("link.add", peer=peer.name, peer_id=peer.id, key=Hosts.KEY)
+    for flow in flows:
+        flow.await_end()
+    pair.await_up()
+    again = both_ways(open_streams(pair, 1))
+    await_motion(again, 100_000)
+    finish_all(again)
 
 
 @contextlib.contextmanager

@@ -22,17 +22,12 @@ from bench import link_directly
 from programs import open_streams
 
 from harness import clock
+from harness.report.figures import percentile
 
 WINDOW_S = 0.06
 CHUNK = bytes(16 << 10)
 ROUND_TRIPS = 2000
 KINDS = ("none, tcp", "none, shm", "to tcp", "to shm")
-
-
-def percentile(values: list[float], percent: int) -> float:
-    """The value that so many of a hundred do not exceed."""
-    ranked = sorted(values)
-    return ranked[min(len(ranked) - 1, len(ranked) * percent // 100)]
 
 
 def idle_round_trip() -> float:
@@ -53,7 +48,7 @@ def idle_round_trip() -> float:
     echo.join()
     for end in (here, there, listener):
         end.close()
-    return percentile(took, 50)
+    return percentile(sorted(took), 50)
 
 
 class Watch:
@@ -150,10 +145,11 @@ def measure(pair: Pair, watch: Watch, handovers: int) -> dict[str, list[float]]:
 
 def report(count: int, stalls: dict[str, list[float]], idle_s: float) -> None:
     """One line per kind of window, in milliseconds."""
-    none = stalls["none, tcp"] + stalls["none, shm"]
+    none = sorted(stalls["none, tcp"] + stalls["none, shm"])
     goal50, goal99 = percentile(none, 50) + 2 * idle_s, percentile(none, 99) + 20 * idle_s
     for kind in KINDS:
-        p50, p99 = percentile(stalls[kind], 50), percentile(stalls[kind], 99)
+        ranked = sorted(stalls[kind])
+        p50, p99 = percentile(ranked, 50), percentile(ranked, 99)
         print(
             f"{count:4} streams, handover: {kind:9}  p50 {1000 * p50:7.2f}  p99 {1000 * p99:7.2f}"
             f"  goals {1000 * goal50:7.2f} {1000 * goal99:7.2f}  ({len(stalls[kind])} stalls)"

@@ -38,8 +38,7 @@ def conformance(client: Agent, *argv: str, build: Path = BUILD) -> dict[str, str
 def share(pair: Pair, path: str) -> None:
     """How bytes go between the two."""
     if path == "shm":
-        pair.attach(pair.make_region())
-        pair.hand_over("shm")
+        pair.share_memory()
 
 
 def free_port() -> str:

@@ -10,14 +10,6 @@ from agents import Pair, wait_until
 from shimmed import PORT, PRELUDE, Program, await_direct, finish, flow, program, started
 
 
-@pytest.fixture
-def on_shm(pair: Pair) -> Pair:
-    pair.region = pair.make_region()
-    pair.attach(pair.region)
-    pair.hand_over("shm")
-    return pair
-
-
 def test_rings_are_held_by_their_programs(on_shm: Pair) -> None:
     with flow(on_shm) as (client, server):
         await_direct(on_shm.g1)

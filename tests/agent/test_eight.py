@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from agents import BUILD, Agent, Linked, stop_all, wait_until
-from programs import Flow, Server, both_ways, connect
+from agents import Agent, Linked, Two, stop_all, wait_until
+from programs import Flow, Server, both_ways, connect, finish_all
 
 DOMAINS = 8
 REGION = 4 << 20
 ENOUGH = 1 << 20  # bytes in each direction of each stream
 
-Two = tuple[Agent, Agent]
+Couple = tuple[Agent, Agent]
 
 
 class Crowd:
@@ -25,8 +23,8 @@ class Crowd:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.agents = [Agent(folder, f"g{n + 1}", 3 + n, "--grace", "3000") for n in range(DOMAINS)]
-        self.pairs: list[Two] = list(itertools.combinations(self.agents, 2))
-        self.regions: dict[Two, Path] = {}
+        self.pairs: list[Couple] = list(itertools.combinations(self.agents, 2))
+        self.regions: dict[Couple, Path] = {}
 
     def connect(self) -> None:
         """Link each with each, and wait until all is up."""
@@ -36,19 +34,14 @@ class Crowd:
         for agent in self.agents:
             wait_until(lambda a=agent: states(a) == ["up"] * (DOMAINS - 1), f"{agent.name} is up")
 
-    def share(self, pair: Two, generation: int) -> None:
+    def share(self, pair: Couple) -> None:
         """A fresh region for a pair, and its link on it."""
         one, other = pair
-        nonce = os.urandom(16).hex()
-        path = self.folder / f"region-{one.name}-{other.name}"
-        argv = [str(BUILD / "domsock"), "region", "create", str(path), "--size", str(REGION)]
-        argv += ["--nonce", nonce, "--ids", f"{one.id},{other.id}"]
-        argv += ["--generation", str(generation)]
-        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
-        for agent, peer in (pair, pair[::-1]):
-            agent.call("region.attach", peer=peer.name, nonce=nonce, file=str(path))
-        one.call("handover", peer=other.name, to="shm", deadline_ms=10000)
-        self.regions[pair] = path
+        own = self.folder / f"{one.name}-{other.name}"
+        own.mkdir()
+        linked = Two(own, one, other)
+        linked.share_memory(REGION)
+        self.regions[pair] = linked.region[0]
 
 
 def states(agent: Agent) -> list[str]:
@@ -74,7 +67,7 @@ def crowd(folder: Path) -> Iterator[Crowd]:
         stop_all(made.agents)
 
 
-def traffic(pairs: list[Two]) -> list[Flow]:
+def traffic(pairs: list[Couple]) -> list[Flow]:
     """A stream of each pair, both its directions busy."""
     ends = []
     for one, other in pairs:
@@ -88,8 +81,8 @@ def traffic(pairs: list[Two]) -> list[Flow]:
 def test_each_is_granted_to_each(crowd: Crowd) -> None:
     alone = [descriptors(agent) for agent in crowd.agents]
     crowd.connect()
-    for generation, pair in enumerate(crowd.pairs, 1):
-        crowd.share(pair, generation)
+    for pair in crowd.pairs:
+        crowd.share(pair)
     assert len(crowd.regions) == 28
     for agent in crowd.agents:
         own = {crowd.regions[pair] for pair in crowd.pairs if agent in pair}
@@ -100,8 +93,7 @@ def test_each_is_granted_to_each(crowd: Crowd) -> None:
     wait_until(lambda: all(flow.checked > ENOUGH for flow in flows), "all move", 120)
     for agent in crowd.agents:
         assert [stream["path"] for stream in agent.streams()] == ["shm"] * (DOMAINS - 1)
-    for flow in flows:
-        flow.finish()
+    finish_all(flows)
     wait_until(lambda: not any(a.streams() for a in crowd.agents), "all streams are closed")
     assert [descriptors(agent) for agent in crowd.agents] == quiet
 

@@ -11,13 +11,6 @@ from shimmed import await_direct, finish, flow, program
 FLOW = Path(__file__).parent / "epoll_flow.py"
 
 
-@pytest.fixture
-def on_shm(pair: Pair) -> Pair:
-    pair.attach(pair.make_region())
-    pair.hand_over("shm")
-    return pair
-
-
 @pytest.mark.parametrize("way", ["level", "edge", "once"])
 def test_every_byte_arrives_while_rings_come_and_go(on_shm: Pair, way: str) -> None:
     with flow(on_shm, way, script=FLOW) as (client, server):

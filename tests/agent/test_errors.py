@@ -14,14 +14,6 @@ from programs import Server, connect
 from shimmed import await_direct, program
 
 
-@pytest.fixture(params=["tcp", "shm"])
-def somewhere(request: pytest.FixtureRequest, pair: Pair) -> Pair:
-    if request.param == "shm":
-        pair.attach(pair.make_region())
-        pair.hand_over("shm")
-    return pair
-
-
 def refusal(path: Path) -> type[OSError]:
     """The error of a connect to a path."""
     with socket.socket(socket.AF_UNIX) as client, pytest.raises(OSError) as caught:

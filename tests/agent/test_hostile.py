@@ -38,14 +38,6 @@ def map_region(path: Path) -> mmap.mmap:
         return mmap.mmap(file.fileno(), 0)
 
 
-@pytest.fixture
-def on_shm(pair: Pair) -> Pair:
-    pair.region = pair.make_region()
-    pair.attach(pair.region)
-    pair.hand_over("shm")
-    return pair
-
-
 def test_a_region_that_vanishes_under_the_streams(on_shm: Pair) -> None:
     ((client, server),) = open_streams(on_shm, 1)
     region = map_region(on_shm.region[0])

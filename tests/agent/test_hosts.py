@@ -13,12 +13,13 @@ import lying
 import pytest
 from agents import BUILD, Agent, Refused, wait_until
 from lying import LyingGuest
-from programs import Flow, Server, both_ways, connect, open_streams
-from relayed import HostAndGuest, Hosts, hosts
+from programs import Server, await_motion, both_ways, connect, finish_all, open_streams
+from relayed import HostAndGuest, Hosts, dies_and_is_met_again, hosts
 from shimmed import await_direct, finish, flow, program
 
 PORT = 5000
 HOST = 2
+ENOUGH = 100_000  # bytes that tell of motion
 SERVE = """
 server = vsock(); server.bind((int(sys.argv[1]), int(sys.argv[2]))); server.listen(8)
 say("listening")
@@ -65,19 +66,6 @@ def refusal(agent: Agent, cid: int) -> str:
         return calling.end()
 
 
-def await_motion(flows: list[Flow], more: int = 100_000) -> None:
-    before = [one.checked for one in flows]
-    wait_until(
-        lambda: all(one.checked >= was + more for one, was in zip(flows, before, strict=True)),
-        "all flows move",
-    )
-
-
-def end_all(flows: list[Flow]) -> None:
-    for one in flows:
-        one.finish()
-
-
 def knows_host(agent: Agent, host: Agent | None) -> None:
     number = host.id if host else 0
     wait_until(lambda: agent.call("hello")["host"] == number, f"{agent.name} is on {number}")
@@ -90,7 +78,7 @@ def test_by_path_both_ways(pair: HostAndGuest) -> None:
     flows = both_ways(open_streams(pair, 4))
     await_motion(flows, 1 << 20)
     assert {stream["path"] for stream in pair.g2.streams()} == {"relay"}
-    end_all(flows)
+    finish_all(flows)
 
 
 def test_by_port_both_ways(pair: HostAndGuest) -> None:
@@ -127,19 +115,19 @@ def test_a_named_host_is_kept_and_cid_2_is_another_one(both: Hosts, pair: HostAn
     new = both.meet(both.g1, both.h2)
     new.await_up()
     flows = both_ways(open_streams(pair, 3))
-    await_motion(flows)
+    await_motion(flows, ENOUGH)
     with flow(pair, cid=HOST) as (client, server):
         both.move("g1", both.h2)
         knows_host(both.g1, both.h2)
-        await_motion(flows)
+        await_motion(flows, ENOUGH)
         assert answers_at(both.g1, HOST, both.h2) == "2 h2, called by 3"
         assert answers_at(both.g1, both.h1.id, both.h1) == "1001 h1, called by 3"
         assert (both.g1.run_dir / "host").readlink() == Path("h2")
         both.move("g1", both.h1)
         knows_host(both.g1, both.h1)
-        await_motion(flows)
+        await_motion(flows, ENOUGH)
         finish(client, server)
-    end_all(flows)
+    finish_all(flows)
 
 
 def test_shared_memory_where_they_are_together(both: Hosts, pair: HostAndGuest) -> None:
@@ -150,18 +138,17 @@ def test_shared_memory_where_they_are_together(both: Hosts, pair: HostAndGuest) 
         (link,) = pair.g2.call("links")["links"]
         assert link["file"] == str(region[0])
         assert pair.hand_over("shm")["from"] == "relay"
-        await_motion(flows)
+        await_motion(flows, ENOUGH)
         assert pair.hand_over("relay")["to"] == "relay"
         assert "file" not in pair.g2.call("links")["links"][0]
         both.move("g1", there)
         pair.await_up()
-        await_motion(flows)
-    end_all(flows)
+        await_motion(flows, ENOUGH)
+    finish_all(flows)
 
 
 def test_programs_of_a_host_share_memory_themselves(pair: HostAndGuest) -> None:
-    pair.attach(pair.make_region())
-    pair.hand_over("shm")
+    pair.share_memory()
     with flow(pair) as (client, server):
         await_direct(pair.g1)
         await_direct(pair.g2)
@@ -172,15 +159,7 @@ def test_programs_of_a_host_share_memory_themselves(pair: HostAndGuest) -> None:
 def test_a_killed_agent_of_the_host_ends_streams_and_is_met_again(
     both: Hosts, pair: HostAndGuest
 ) -> None:
-    flows = both_ways(open_streams(pair, 1))
-    both.kill(both.h1)
-    both.h1.call("link.add", peer="g1", peer_id=3, key=Hosts.KEY)
-    for one in flows:
-        one.await_end()
-    pair.await_up()
-    again = both_ways(open_streams(pair, 1))
-    await_motion(again)
-    end_all(again)
+    dies_and_is_met_again(both, pair, both.h1, both.g1)
 
 
 # ---- refusals ----
@@ -275,8 +254,8 @@ def test_a_guest_speaks_for_nobody_else(both: Hosts, pair: HostAndGuest, liar: L
     assert liar.hear(lying.CLOSE)["channel"] == 2  # all before it has been heard
     assert both.h1.call("routes")["channels"] == 1
     flows = both_ways(open_streams(pair, 1))
-    await_motion(flows)
-    end_all(flows)
+    await_motion(flows, ENOUGH)
+    finish_all(flows)
 
 
 def test_calls_at_a_host_take_nothing_from_it(

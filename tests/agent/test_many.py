@@ -24,9 +24,7 @@ AT_ONCE = 50
 
 @pytest.fixture
 def on_shm(pair: Pair) -> Pair:
-    pair.region = pair.make_region(DEFAULT_REGION)
-    pair.attach(pair.region)
-    pair.hand_over("shm")
+    pair.share_memory(DEFAULT_REGION)
     return pair
 
 

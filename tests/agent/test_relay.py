@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from agents import BUILD, Agent, Proxy, Refused, wait_until
-from programs import Flow, both_ways, open_streams
-from relayed import KEY, Hosts, Port, hosts
+from programs import await_motion, both_ways, finish_all, open_streams
+from relayed import KEY, Hosts, Port, dies_and_is_met_again, hosts
 
 from harness import clock
 
@@ -32,34 +32,20 @@ def relayed(unrouted: Hosts) -> Hosts:
     return unrouted
 
 
-def await_motion(flows: list[Flow], more: int = 1) -> None:
-    before = [flow.checked for flow in flows]
-    wait_until(
-        lambda: all(flow.checked >= was + more for flow, was in zip(flows, before, strict=True)),
-        "all flows move",
-    )
-
-
 def domsock(*argv: str, given: str = "") -> subprocess.CompletedProcess[str]:
     argv = (str(BUILD / "domsock"), *argv)
     return subprocess.run(argv, input=given, capture_output=True, text=True, check=False)
 
 
-def share_memory(relayed: Hosts) -> None:
+def share_memory_open(relayed: Hosts) -> None:
     """One that is still opening when a handover to shared memory begins stays where it is."""
     for agent in (relayed.g1, relayed.g2):
         wait_until(lambda a=agent: all_open(a), "both know that their streams are open")
-    relayed.attach(relayed.make_region())
-    relayed.hand_over("shm")
+    relayed.share_memory()
 
 
 def all_open(agent: Agent) -> bool:
     return all(stream["state"] == "open" for stream in agent.streams())
-
-
-def finish(flows: list[Flow]) -> None:
-    for flow in flows:
-        flow.finish()
 
 
 def tell(host: Agent, *routes: dict[str, object]) -> None:
@@ -75,7 +61,7 @@ def test_streams_flow_between_hosts(relayed: Hosts) -> None:
     flows = both_ways(open_streams(relayed, 3))
     await_motion(flows, 1 << 20)
     assert {stream["path"] for stream in relayed.g1.streams()} == {"relay"}
-    finish(flows)
+    finish_all(flows)
     assert channels(relayed.h1) == channels(relayed.h2) == 1
 
 
@@ -86,7 +72,7 @@ def test_streams_flow_on_one_host(unrouted: Hosts) -> None:
     unrouted.await_up()
     flows = both_ways(open_streams(unrouted, 2))
     await_motion(flows, 1 << 20)
-    finish(flows)
+    finish_all(flows)
 
 
 @pytest.mark.parametrize("which", ["h1", "h2"])
@@ -97,7 +83,7 @@ def test_a_host_agent_that_is_killed_loses_no_byte(relayed: Hosts, which: str) -
         relayed.kill(relayed.h1 if which == "h1" else relayed.h2)
     relayed.await_up()
     await_motion(flows)
-    finish(flows)
+    finish_all(flows)
 
 
 def test_hosts_that_lose_sight_of_each_other_lose_no_byte(relayed: Hosts) -> None:
@@ -106,7 +92,7 @@ def test_hosts_that_lose_sight_of_each_other_lose_no_byte(relayed: Hosts) -> Non
         await_motion(flows, 100_000)
         relayed.trunk.cut()
     await_motion(flows)
-    finish(flows)
+    finish_all(flows)
 
 
 def test_a_guest_that_moved_is_found_again(relayed: Hosts) -> None:
@@ -118,7 +104,7 @@ def test_a_guest_that_moved_is_found_again(relayed: Hosts) -> None:
     relayed.here(relayed.h1, "g2")
     relayed.there(relayed.h2, "g2")
     await_motion(flows, 100_000)
-    finish(flows)
+    finish_all(flows)
     assert (channels(relayed.h1), channels(relayed.h2)) == (1, 0)
 
 
@@ -142,22 +128,13 @@ def test_a_stopped_guest_holds_up_nobody_else(relayed: Hosts) -> None:
     await_motion(moving, 4 << 20)
     relayed.ports["g1"].stall(False)
     await_motion(stopped, 100_000)
-    finish([*stopped, *moving])
+    finish_all([*stopped, *moving])
     assert g3.stop() == 0
     port.stop()
 
 
 def test_an_agent_killed_in_a_guest_is_met_again(relayed: Hosts) -> None:
-    flows = both_ways(open_streams(relayed, 1))
-    await_motion(flows, 100_000)
-    relayed.kill(relayed.g1)
-    relayed.g1.call("link.add", peer="g2", peer_id=4, key=Hosts.KEY)
-    for flow in flows:
-        flow.await_end()
-    relayed.await_up()
-    again = both_ways(open_streams(relayed, 1))
-    await_motion(again, 100_000)
-    finish(again)
+    dies_and_is_met_again(relayed, relayed, relayed.g1, relayed.g2)
 
 
 def test_hosts_with_different_keys_refuse_each_other(unrouted: Hosts) -> None:
@@ -187,12 +164,12 @@ def test_shared_memory_with_the_relay_as_its_connection(relayed: Hosts) -> None:
         assert relayed.g2.link()["path"] == "shm"
         assert relayed.hand_over("relay")["to"] == "relay"
         await_motion(flows, 100_000)
-    finish(flows)
+    finish_all(flows)
 
 
 def test_shared_memory_outlives_the_hosts_agents(relayed: Hosts) -> None:
     flows = both_ways(open_streams(relayed, 2))
-    share_memory(relayed)
+    share_memory_open(relayed)
     relayed.h1.stop(signal.SIGKILL)
     await_motion(flows, 1 << 20)
     relayed.h1.start("127.0.0.1:0")
@@ -200,7 +177,7 @@ def test_shared_memory_outlives_the_hosts_agents(relayed: Hosts) -> None:
     wait_until(lambda: relayed.g2.link()["state"] == "up", "the link is up again")
     relayed.hand_over("tcp")
     await_motion(flows, 100_000)
-    finish(flows)
+    finish_all(flows)
 
 
 def test_a_network_that_is_down_is_gone_round_and_come_back_to(unrouted: Hosts) -> None:
@@ -217,7 +194,7 @@ def test_a_network_that_is_down_is_gone_round_and_come_back_to(unrouted: Hosts) 
     network.redirect(unrouted.g1.port)
     unrouted.await_up("tcp")
     await_motion(flows, 100_000)
-    finish(flows)
+    finish_all(flows)
     network.stop()
 
 

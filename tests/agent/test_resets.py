@@ -32,14 +32,6 @@ sys.stdin.readline()
 """
 
 
-@pytest.fixture(params=["tcp", "shm"])
-def somewhere(request: pytest.FixtureRequest, pair: Pair) -> Pair:
-    if request.param == "shm":
-        pair.attach(pair.make_region())
-        pair.hand_over("shm")
-    return pair
-
-
 def heard(client: Program) -> list[str]:
     """What the end of a stream looks like."""
     client.tell()

@@ -21,40 +21,12 @@ from hand_made import (
     Peer,
     serve,
 )
-from programs import Flow, both_ways, open_streams
+from programs import await_motion, both_ways, open_streams
 from remapped import go_on, make_private, pull_device, stop
 
 from harness import clock
 
 UNSHARED = "one side has a private copy"
-
-
-@pytest.fixture(params=["tcp", "shm"])
-def on_either(pair: Pair, request: pytest.FixtureRequest) -> Pair:
-    """A pair whose link is on either path."""
-    return to_shm(pair) if request.param == "shm" else pair
-
-
-@pytest.fixture
-def on_shm(pair: Pair) -> Pair:
-    """A pair whose link is on shared memory."""
-    return to_shm(pair)
-
-
-def to_shm(pair: Pair) -> Pair:
-    pair.region = pair.make_region()
-    pair.attach(pair.region)
-    pair.hand_over("shm")
-    return pair
-
-
-def await_motion(flows: list[Flow]) -> None:
-    """Wait until every flow has moved on."""
-    before = [flow.checked for flow in flows]
-    wait_until(
-        lambda: all(flow.checked > was for flow, was in zip(flows, before, strict=True)),
-        "all flows move",
-    )
 
 
 def await_path(pair: Pair, path: str) -> None:
@@ -64,12 +36,6 @@ def await_path(pair: Pair, path: str) -> None:
             lambda a=agent: (a.link()["path"], a.link()["phase"]) == (path, "idle"),
             f"{agent.name}'s link is on {path}",
         )
-
-
-def come_back(pair: Pair) -> None:
-    """A fresh region, as the harness would give them, and the way back to it."""
-    pair.attach(pair.make_region())
-    pair.hand_over("shm")
 
 
 @contextlib.contextmanager
@@ -101,7 +67,7 @@ def test_a_view_that_turns_under_load(
     surprise(getattr(on_shm, which), on_shm.region[0])
     await_path(on_shm, "tcp")
     await_motion(flows)
-    come_back(on_shm)
+    on_shm.share_memory()
     await_motion(flows)
     for flow in flows:
         flow.finish()
@@ -128,7 +94,7 @@ def test_a_region_that_is_a_copy_from_the_start(pair: Pair) -> None:
     pair.g2.call("region.attach", peer="g1", nonce=nonce, file=str(copy))
     with pytest.raises(Refused, match=f"aborted.*{UNSHARED}"):
         pair.hand_over("shm")
-    come_back(pair)
+    pair.share_memory()
 
 
 def test_a_peer_whose_heartbeat_is_not_to_be_seen(unlinked: Pair) -> None:
@@ -166,7 +132,8 @@ def test_a_handover_with_a_stopped_peer(folder: Path) -> None:
     pair = Pair(folder)
     try:
         pair.connect()
-        flows = both_ways(open_streams(to_shm(pair), 4))
+        pair.share_memory()
+        flows = both_ways(open_streams(pair, 4))
         await_motion(flows)
         with stopped(pair.g2):
             with pytest.raises(Refused, match=r"aborted.*deadline"):
@@ -174,7 +141,7 @@ def test_a_handover_with_a_stopped_peer(folder: Path) -> None:
             wait_until(lambda: pair.g1.link()["state"] != "up", "the connection is given up")
         await_motion(flows)
         pair.hand_over("tcp")
-        come_back(pair)
+        pair.share_memory()
         for flow in flows:
             flow.finish()
     finally:
@@ -185,18 +152,18 @@ def test_a_handover_with_a_stopped_peer(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("which", ["g1", "g2"])
-def test_an_agent_killed_under_load(on_either: Pair, which: str) -> None:
+def test_an_agent_killed_under_load(somewhere: Pair, which: str) -> None:
     """Its streams end at both ends, and it is met anew."""
-    flows = both_ways(open_streams(on_either, 4))
+    flows = both_ways(open_streams(somewhere, 4))
     await_motion(flows)
-    agent: Agent = getattr(on_either, which)
+    agent: Agent = getattr(somewhere, which)
     assert agent.stop(signal.SIGKILL) == -signal.SIGKILL
     for flow in flows:
         flow.await_end()
     agent.start(f"127.0.0.1:{agent.port}")
-    on_either.connect()
-    again = both_ways(open_streams(on_either, 2))
-    come_back(on_either)
+    somewhere.connect()
+    again = both_ways(open_streams(somewhere, 2))
+    somewhere.share_memory()
     await_motion(again)
     for flow in again:
         flow.finish()
@@ -219,8 +186,8 @@ def outage(pair: Pair, seconds: float) -> None:
         flow.finish()
 
 
-def test_a_short_outage(on_either: Pair) -> None:
-    outage(on_either, 2)
+def test_a_short_outage(somewhere: Pair) -> None:
+    outage(somewhere, 2)
 
 
 @pytest.mark.long
@@ -229,20 +196,22 @@ def test_an_outage_of_forty_seconds(folder: Path, path: str) -> None:
     pair = Pair(folder)
     try:
         pair.connect()
-        outage(to_shm(pair) if path == "shm" else pair, 40)
+        if path == "shm":
+            pair.share_memory()
+        outage(pair, 40)
     finally:
         pair.stop()
 
 
-def test_the_peer_has_another_address(on_either: Pair) -> None:
+def test_the_peer_has_another_address(somewhere: Pair) -> None:
     """The network is renumbered: who dials is told where to, and the streams go on."""
-    flows = both_ways(open_streams(on_either, 4))
+    flows = both_ways(open_streams(somewhere, 4))
     await_motion(flows)
-    elsewhere = Proxy(on_either.g1.port)
+    elsewhere = Proxy(somewhere.g1.port)
     try:
-        on_either.proxy.stall(True)  # nobody answers at the old one
+        somewhere.proxy.stall(True)  # nobody answers at the old one
         where = {"address": "127.0.0.1", "port": elsewhere.port, "key": Pair.KEY}
-        on_either.g2.call("link.add", peer="g1", peer_id=3, **where)
+        somewhere.g2.call("link.add", peer="g1", peer_id=3, **where)
         await_motion(flows)
         for flow in flows:
             flow.finish()
