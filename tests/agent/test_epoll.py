@@ -151,3 +151,37 @@ def test_the_agent_is_killed(on_shm: Pair) -> None:
             on_shm.g1.process.wait()
             client.line()
             assert client.line() == "Connection reset by peer"
+
+
+ANSWERS = """
+one = listener(5000); say("listening"); one, _ = one.accept()
+while data := one.recv(8): one.sendall(data)
+"""
+LOOKS_ONCE = """
+import select
+one = end(4, 5000); watched = select.epoll(); watched.register(one, select.EPOLLIN)
+for number in range(2000): one.sendall(b"%08d" % number); watched.poll(); assert one.recv(8)
+say("busy"); sys.stdin.readline()
+ONCE = select.EPOLLIN | select.EPOLLONESHOT
+watched = select.epoll(); watched.register(one, ONCE)
+one.sendall(b"the last"); watched.poll(); say("told"); sys.stdin.readline()
+say(watched.poll(0, 1)); watched.modify(one, ONCE); say(len(watched.poll(0, 1)))
+"""
+
+
+def test_a_ring_that_is_taken_back_hides_nothing(on_shm: Pair) -> None:
+    """Neither what it had, nor, with room for one event and no time, the stream itself."""
+    with program(on_shm.g2, ANSWERS) as server:
+        assert server.line() == "listening"
+        with program(on_shm.g1, LOOKS_ONCE) as client:
+            assert client.line() == "busy"
+            await_direct(on_shm.g1)
+            client.tell()
+            assert client.line() == "told"
+            wait_until(
+                lambda: not any(stream["direct"] for stream in on_shm.g1.streams()),
+                "what lies unread makes the agent take the ring back",
+            )
+            client.tell()
+            assert client.line() == "[]", "it has been told of once"
+            assert client.line() == "1"
