@@ -115,6 +115,34 @@ def test_an_idle_stream_costs_nothing_and_wakes_up(on_shm: Pair) -> None:
             assert client.line() == "again"
 
 
+NOW_AND_THEN = """
+one = end(4, 6000)
+def ping(): one.sendall(b"1" * 8); assert one.recv(8, socket.MSG_WAITALL)
+for _ in range(1000): ping()
+say("done")
+while sys.stdin.readline(): ping(); say("again")
+"""
+
+
+def test_who_says_little_keeps_the_ring(on_shm: Pair) -> None:
+    """What has just come after a pause has not been left unread."""
+    with program(on_shm.g2, PONG) as server:
+        assert server.line() == "listening"
+        with program(on_shm.g1, NOW_AND_THEN) as client:
+            assert client.line() == "done"
+            await_direct(on_shm.g1)
+            await_direct(on_shm.g2)
+            for _ in range(8):
+                begun = on_shm.g1.call("hello")["uptime_ms"]
+                wait_until(
+                    lambda b=begun: on_shm.g1.call("hello")["uptime_ms"] > b + 120, "a pause"
+                )
+                client.tell()
+                assert client.line() == "again"
+                for agent in (on_shm.g1, on_shm.g2):
+                    assert agent.streams()[0]["direct"]
+
+
 @pytest.mark.parametrize(
     "wait",
     [

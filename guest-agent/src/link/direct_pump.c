@@ -111,18 +111,17 @@ static void ask_to_be_kicked(struct stream *stream)
 uint64_t direct_sleep(struct link *link, struct stream *stream)
 {
     struct direct_end *end = &stream->direct->rx;
-    uint64_t index = __atomic_load_n(&end->index, __ATOMIC_ACQUIRE);
-    uint64_t since_us = link->loop->now_us - stream->direct_looked_us;
+    uint64_t index = noted(end);
     bool unread = ring_produced(stream) != index;
 
-    if (index == stream->direct_index && !unread && end->asleep)
+    if (index != stream->direct_index || unread != stream->direct_unread)
+        stream->direct_looked_us = link->loop->now_us; /* it has read, or there is something anew */
+    stream->direct_index = index;
+    stream->direct_unread = unread;
+    if (!unread && end->asleep)
         return LOOP_FOREVER;
-    if (index != stream->direct_index || since_us < LOOK_US) {
-        if (index != stream->direct_index)
-            stream->direct_looked_us = link->loop->now_us;
-        stream->direct_index = index;
+    if (link->loop->now_us - stream->direct_looked_us < LOOK_US)
         return LOOK_US;
-    }
     if (unread)
         return direct_take_back(link, stream) == 0 ? 0 : LOOK_US;
     ask_to_be_kicked(stream);

@@ -91,11 +91,12 @@ struct stream {
     int direct_wake; /* an eventfd for a program that waits for other things, too; or -1 */
     bool direct_tx;  /* the program holds this end */
     bool direct_rx;
-    uint64_t direct_index; /* where its program was when it was last looked at */
-    uint64_t direct_looked_us;
-    int error;               /* an errno that says why it was reset; 0: nothing in particular */
-    uint64_t asked_us;       /* acceptor: when OPEN came */
-    struct packets *packets; /* NULL: it carries bytes, not messages (link/packets.h) */
+    uint64_t direct_index;     /* where its program was when it was last looked at */
+    bool direct_unread;        /* and whether there was something that it had not read */
+    uint64_t direct_looked_us; /* since when both are so */
+    int error;                 /* an errno that says why it was reset; 0: nothing in particular */
+    uint64_t asked_us;         /* acceptor: when OPEN came */
+    struct packets *packets;   /* NULL: it carries bytes, not messages (link/packets.h) */
     struct slot slot;
     const char *fault; /* set when a function returns STREAM_BROKEN */
     struct stream_tx tx;
