@@ -150,7 +150,7 @@ static void kick_agent(const struct hold *hold, bool kick)
 /* False: the end is the agent's again, and the socket is what counts. */
 static bool still_held(struct hold *hold, int direction)
 {
-    if (__atomic_load_n(&end_of(hold, direction)->holder, __ATOMIC_ACQUIRE))
+    if (__atomic_load_n(&end_of(hold, direction)->holder, __ATOMIC_ACQUIRE) == DIRECT_PROGRAMS)
         return true;
     release(hold);
     return false;

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from harness.errors import UsageError
 from harness.model import topology_text
 from harness.model.campaign import Campaign
+from harness.model.overrides import refusal
 from harness.model.words import hint
 
 SUFFIX = ".yaml"
@@ -42,10 +43,7 @@ def changed(campaign: Campaign, changes: Mapping[str, object]) -> Campaign:
     try:
         return Campaign.model_validate({**campaign.model_dump(), **changes})
     except ValidationError as error:
-        first = error.errors()[0]
-        where = str(first["loc"][0]) if first["loc"] else ""
-        why = str(first["msg"]).removeprefix("Value error, ")
-        raise UsageError("such a campaign cannot be run", where=where, why=why) from None
+        raise refusal(error) from None
 
 
 def full_name(wanted: str) -> str:

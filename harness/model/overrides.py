@@ -39,7 +39,7 @@ class Overrides:
         try:
             return Topology.model_validate(given)
         except ValidationError as error:
-            raise _refusal(error) from None
+            raise refusal(error) from None
 
     def words(self) -> list[str]:
         """The options that say so on a command line."""
@@ -76,7 +76,8 @@ def parse_qemu(values: list[str]) -> dict[str, str]:
     return found
 
 
-def _refusal(error: ValidationError) -> UsageError:
+def refusal(error: ValidationError) -> UsageError:
+    """The first of its faults, in a sentence, and where it is."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     return UsageError(str(first["msg"]).removeprefix("Value error, "), where=where)

@@ -17,5 +17,7 @@ int cli_route(int argc, char **argv);
 int cli_ctl(int argc, char **argv);
 int cli_run(int argc, char **argv);
 
+/* For a command that takes no arguments, and no other option. Nonzero: the exit code. */
+int cli_run_dir(int argc, char **argv, const char **run_dir);
 int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,7 +1,6 @@
 /* Whoever commands a host's agent reaches it so, by SSH: as a guest's by its port. */
 #include "cli/cli.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -41,17 +40,8 @@ static int pass_all_on(const char *run_dir)
 
 int cli_ctl(int argc, char **argv)
 {
-    static const struct option options[] = {{"run-dir", required_argument, NULL, 'r'},
-                                            {NULL, 0, NULL, 0}};
-    const char *run_dir = CLI_RUN_DIR_DEFAULT;
-    int letter;
+    const char *run_dir;
+    int error = cli_run_dir(argc, argv, &run_dir);
 
-    while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (letter == '?')
-            return cli_usage("that is no option of ctl, or a value is missing");
-        run_dir = optarg;
-    }
-    if (optind != argc)
-        return cli_usage("ctl takes no arguments: requests come on standard input");
-    return pass_all_on(run_dir);
+    return error ? error : pass_all_on(run_dir);
 }

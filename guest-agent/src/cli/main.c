@@ -54,6 +54,23 @@ int cli_usage(const char *format, ...)
     return CLI_EXIT_USAGE;
 }
 
+int cli_run_dir(int argc, char **argv, const char **run_dir)
+{
+    static const struct option options[] = {{"run-dir", required_argument, NULL, 'r'},
+                                            {NULL, 0, NULL, 0}};
+    int letter;
+
+    *run_dir = CLI_RUN_DIR_DEFAULT;
+    while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (letter == '?')
+            return cli_usage("that is no option of %s, or a value is missing", argv[0]);
+        *run_dir = optarg;
+    }
+    if (optind != argc)
+        return cli_usage("%s takes no arguments: it reads standard input", argv[0]);
+    return 0;
+}
+
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);

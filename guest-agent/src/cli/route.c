@@ -1,27 +1,19 @@
 /* Telling a host's agent its routes: on standard input, because there is a key in them. */
 #include "cli/cli.h"
 
-#include <getopt.h>
 #include <stdio.h>
 
 #include "cli/ask.h"
 
 int cli_route(int argc, char **argv)
 {
-    static const struct option options[] = {{"run-dir", required_argument, NULL, 'r'},
-                                            {NULL, 0, NULL, 0}};
-    const char *run_dir = CLI_RUN_DIR_DEFAULT;
+    const char *run_dir;
     json_t *request, *answer = NULL;
     json_error_t fault;
-    int letter, error;
+    int error = cli_run_dir(argc, argv, &run_dir);
 
-    while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (letter == '?')
-            return cli_usage("that is no option of route, or a value is missing");
-        run_dir = optarg;
-    }
-    if (optind != argc)
-        return cli_usage("route takes no arguments: the routes come on standard input");
+    if (error)
+        return error;
     request = json_loadf(stdin, 0, &fault);
     if (!json_is_object(request)) {
         json_decref(request);

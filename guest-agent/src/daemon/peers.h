@@ -27,9 +27,8 @@ struct peer {
     struct peer *next;
     struct agent *agent;
     char name[WIRE_DOMAIN_NAME_MAX + 1];
-    char
-        owner[PEER_OWNER_MAX + 1]; /* who said the link; empty: whoever has the agent for himself */
-    char address[64];              /* empty: it has none in a network of ours */
+    char owner[PEER_OWNER_MAX + 1]; /* who said the link; empty: who has the agent for himself */
+    char address[64];               /* empty: it has none in a network of ours */
     uint16_t port;
     struct keys keys;
     bool relayed;          /* its last connection goes, or went, through the hosts */
