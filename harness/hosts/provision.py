@@ -87,7 +87,8 @@ def provision(
 ) -> ProvisionReport:
     """Make every target a host. Idempotent: a second run changes nothing.
 
-    `check` only tells what would change. Variables are those named in playbooks/host.yml.
+    `check` only tells what would change. Variables are those named in playbooks/host.yml, and
+    `agent_binary`: the folder of the agent's programs, of which `agent_archive` is made.
     """
     folder = state_dir.resolve() / "ansible"
     shutil.rmtree(folder, ignore_errors=True)

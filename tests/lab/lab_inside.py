@@ -248,7 +248,8 @@ def _write_agent(lab: Lab, text: str) -> None:
     folder = _agent_folder(lab)
     folder.mkdir(exist_ok=True)
     (folder / "domsockd").write_text(text)
-    (folder / "domsock").touch()
+    for name in ("domsock", "libdomsock.so"):
+        (folder / name).touch()
 
 
 def _answers(host: SshHost) -> bool:
