@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psutil
@@ -18,7 +18,15 @@ SLEEPS = ["sleep", "60"]
 
 
 @pytest.fixture
-def interrupted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def heard() -> Iterator[None]:
+    """Ctrl-C is heard, even where whoever started the tests had it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def interrupted(monkeypatch: pytest.MonkeyPatch, heard: None) -> list[int]:
     """Ctrl-C comes when the process runs and Popen has not returned; gives the pids."""
     pids: list[int] = []
 
