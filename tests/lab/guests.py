@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness import clock
 from tests.lab.stock import PREFIX
-from tests.lab.support import User, nothing_left
+from tests.lab.support import User
 
 TOPOLOGY = """
 name: stock
@@ -100,10 +100,5 @@ class Guests:
 @contextmanager
 def standing(user: User) -> Iterator[Guests]:
     """Two guests with room for programs; taken down with the block."""
-    (user.home / "stock.yaml").write_text(TOPOLOGY)
-    with nothing_left():
-        user.ok("up", "stock.yaml")
-        try:
-            yield Guests(user, "stock")
-        finally:
-            user.ok("down", "stock")
+    with user.standing("stock", TOPOLOGY):
+        yield Guests(user, "stock")

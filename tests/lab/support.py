@@ -17,9 +17,11 @@ import psutil
 
 from harness import clock, run
 from harness.hosts import leftovers
+from harness.hosts.lab.lab import Lab
 
 TESTBED = Path(sys.executable).parent / "testbed"
 RUN_SECONDS = 300.0
+INSIDE_SECONDS = 280.0
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,36 @@ class User:
         finally:
             run.terminate(process, 30)
             log.close()
+
+    @contextmanager
+    def standing(self, name: str, topology: str) -> Iterator[None]:
+        """A testbed of that name stands while the block runs, and nothing of it is left."""
+        (self.home / f"{name}.yaml").write_text(topology)
+        with nothing_left():
+            self.ok("up", f"{name}.yaml")
+            try:
+                yield
+            finally:
+                self.ok("down", name)
+
+    def lab_of(self, testbed: str) -> Lab:
+        """The lab of a testbed that stands."""
+        found = Lab.load(self.home / "state/testbeds" / testbed / "lab")
+        assert found is not None
+        return found
+
+    def inside_argv(self, testbed: str, module: str, *arguments: str) -> list[str]:
+        """The command line that runs a module inside that testbed's lab."""
+        return self.lab_of(testbed).enter_argv([sys.executable, "-m", module, *arguments])
+
+    def inside(self, testbed: str, module: str, *arguments: str) -> dict[str, Any]:
+        """Run it to its end; gives the JSON of its last line."""
+        argv = self.inside_argv(testbed, module, *arguments)
+        done = run.run(argv, within=INSIDE_SECONDS, env=self.env, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        print(*arguments, seen)
+        return seen
 
     @property
     def latest(self) -> Path:

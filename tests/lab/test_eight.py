@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness import clock
-from tests.lab.support import User, nothing_left
+from tests.lab.support import User
 
 GUESTS = [f"g{number}" for number in range(1, 9)]
 PAIRS = list(itertools.combinations(GUESTS, 2))
@@ -29,13 +29,8 @@ PATIENCE_S = 300
 
 @pytest.fixture
 def eight(root: User) -> Iterator[User]:
-    (root.home / "eight.yaml").write_text(TOPOLOGY)
-    with nothing_left():
-        root.ok("up", "eight.yaml")
-        try:
-            yield root
-        finally:
-            root.ok("down", NAME)
+    with root.standing(NAME, TOPOLOGY):
+        yield root
 
 
 def grants(user: User) -> list[dict[str, Any]]:

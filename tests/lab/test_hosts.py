@@ -5,17 +5,13 @@ What happens is in hosts_inside.py, which runs inside the lab.
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from harness import run
-from harness.hosts.lab.lab import Lab
-from tests.lab.support import User, nothing_left
+from tests.lab.support import User
 
 TOPOLOGY = """
 name: wide
@@ -28,27 +24,15 @@ grants: [{between: [g1, h1], size: 8 MiB}]
 @contextmanager
 def standing(user: User) -> Iterator[None]:
     """g1 is granted to both its hosts."""
-    (user.home / "wide.yaml").write_text(TOPOLOGY)
-    with nothing_left():
-        user.ok("up", "wide.yaml")
-        try:
-            said = user.ok("grant", "g1", "h2", "-t", "wide", "--size", "8 MiB")
-            assert "g1-h2 is granted: they are on relay until they meet" in said
-            yield
-        finally:
-            user.ok("down", "wide")
+    with user.standing("wide", TOPOLOGY):
+        said = user.ok("grant", "g1", "h2", "-t", "wide", "--size", "8 MiB")
+        assert "g1-h2 is granted: they are on relay until they meet" in said
+        yield
 
 
 def does(user: User, *how: str) -> dict[str, Any]:
     """There and back, inside the lab."""
-    lab = Lab.load(user.home / "state/testbeds/wide/lab")
-    assert lab is not None
-    argv = lab.enter_argv([sys.executable, "-m", "tests.lab.hosts_inside", *how])
-    done = run.run(argv, within=280, env=user.env, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    print(seen)
-    return seen
+    return user.inside("wide", "tests.lab.hosts_inside", *how)
 
 
 def is_well(seen: dict[str, Any]) -> None:
@@ -64,6 +48,7 @@ def is_well(seen: dict[str, Any]) -> None:
     assert seen["cards"] == "lo" and seen["streams"] == "whole"
 
 
+@pytest.mark.long
 def test_a_guest_and_its_hosts(root: User) -> None:
     """testbed migrate, there and back; then a grant is taken back."""
     with standing(root):

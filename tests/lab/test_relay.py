@@ -4,17 +4,13 @@ hosts, and on. What happens is in relay_inside.py, which runs inside the lab.
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from harness import run
-from harness.hosts.lab.lab import Lab
-from tests.lab.support import User, nothing_left
+from tests.lab.support import User
 
 TOPOLOGY = """
 name: wide
@@ -26,26 +22,14 @@ grants: [{{between: [g1, g2], size: 8 MiB}}]
 
 @contextmanager
 def standing(user: User, card: str) -> Iterator[User]:
-    (user.home / "wide.yaml").write_text(TOPOLOGY.format(card=card))
-    with nothing_left():
-        user.ok("up", "wide.yaml")
-        try:
-            yield user
-        finally:
-            user.ok("down", "wide")
+    with user.standing("wide", TOPOLOGY.format(card=card)):
+        yield user
 
 
 def does(user: User, *cases: str) -> dict[str, Any]:
     """These cases of relay_inside.py, inside the lab."""
-    lab = Lab.load(user.home / "state/testbeds/wide/lab")
-    assert lab is not None
-    log = user.home / "watch.jsonl"
-    argv = lab.enter_argv([sys.executable, "-m", "tests.lab.relay_inside", str(log), *cases])
-    done = run.run(argv, within=280, env=user.env, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    print(*cases, seen)
-    return seen
+    log = str(user.home / "watch.jsonl")
+    return user.inside("wide", "tests.lab.relay_inside", log, *cases)
 
 
 @pytest.mark.long

@@ -12,7 +12,6 @@ import psutil
 import pytest
 
 from harness import clock, run
-from harness.hosts.lab.lab import Lab
 from harness.traffic import oracle
 from harness.traffic.oracle import Kind, parse_report
 from tests.lab.support import User, press_ctrl_c
@@ -91,16 +90,10 @@ def streams(lasting: User) -> Iterator[Streams]:
         assert wrong == [0, 0, 0, 0] and final["eof"]
 
 
-def lab_of(user: User) -> Lab:
-    lab = Lab.load(user.home / "state/testbeds/lab/lab")
-    assert lab is not None
-    return lab
-
-
 def arrivals(user: User) -> dict[int, psutil.Process]:
     """The QEMUs in this testbed's lab that were started to receive a guest."""
     found = {}
-    for process in psutil.Process(lab_of(user).record.init.pid).children(recursive=True):
+    for process in psutil.Process(user.lab_of("lab").record.init.pid).children(recursive=True):
         with contextlib.suppress(psutil.ZombieProcess, psutil.NoSuchProcess):
             if "-incoming" in process.cmdline():
                 found[process.pid] = process
@@ -152,7 +145,7 @@ def test_destination_qemu_killed(lasting: User, streams: Streams) -> None:
 
 def cable(user: User, action: str) -> None:
     """`cut_between` or `heal_between` the two hosts, run inside the lab."""
-    lab = lab_of(user)
+    lab = user.lab_of("lab")
     code = (
         "from pathlib import Path; from harness.hosts.lab import faults;"
         "from harness.hosts.lab.lab import Lab;"

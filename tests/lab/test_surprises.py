@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,9 +15,9 @@ import psutil
 import pytest
 
 from harness import clock, config, run
-from harness.hosts.lab.lab import Lab
-from tests.lab.support import User, nothing_left
+from tests.lab.support import User
 
+INSIDE = "tests.lab.surprises_inside"
 TOPOLOGY = """
 name: wide
 hosts: {h1: {}, h2: {}, h3: {}}
@@ -33,11 +32,7 @@ class Watched:
     def __init__(self, user: User) -> None:
         self.user = user
         self.log = user.home / "watch.jsonl"
-
-    def up(self) -> None:
-        (self.user.home / "wide.yaml").write_text(TOPOLOGY)
         self.log.touch()
-        self.user.ok("up", "wide.yaml")
 
     def watch(self) -> run.Process:
         """testbed watch wide --json"""
@@ -76,30 +71,19 @@ class Watched:
 
     def argv(self, *cases: str) -> list[str]:
         """The command line that does these cases of surprises_inside.py inside the lab."""
-        lab = Lab.load(self.user.home / "state/testbeds/wide/lab")
-        assert lab is not None
-        script = [sys.executable, "-m", "tests.lab.surprises_inside", str(self.log), *cases]
-        return lab.enter_argv(script)
+        return self.user.inside_argv("wide", INSIDE, str(self.log), *cases)
 
     def does(self, *cases: str) -> dict[str, Any]:
-        done = run.run(self.argv(*cases), within=280, env=self.user.env, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        print(*cases, seen)
-        return seen
+        return self.user.inside("wide", INSIDE, str(self.log), *cases)
 
 
 @pytest.fixture(scope="module")
 def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     home = tmp_path_factory.mktemp("surprises")
     (home / "cache").symlink_to(config.cache_dir())
-    made = Watched(User(home))
-    with nothing_left():
-        made.up()
-        try:
-            yield made
-        finally:
-            made.user.ok("down", "wide")
+    user = User(home)
+    with user.standing("wide", TOPOLOGY):
+        yield Watched(user)
 
 
 @pytest.fixture

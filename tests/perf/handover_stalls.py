@@ -20,4 +20,4 @@ grants: [{between: [g1, g2]}]
 """
 
 if __name__ == "__main__":
-    sys.exit(measure("tests.perf.handover_stalls_inside", TOPOLOGY, sys.argv[1:]))
+    sys.exit(measure("tests.perf.handover_stalls_inside", TOPOLOGY))

@@ -7,7 +7,7 @@ import json
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product, takewhile
 from pathlib import Path
@@ -21,9 +21,9 @@ from harness.events import Event, EventLog
 from harness.grants.grant import Grant
 from harness.guests.guest import Guest
 from harness.model import naming
+from harness.report.figures import Distribution
 from harness.testbed.testbed import Testbed
 from harness.traffic.watch import clock_offset_ns
-from tests.perf.percentile import percentile
 from tests.perf.standing import connect
 
 WINDOW_NS = 250_000_000
@@ -103,9 +103,9 @@ def open_streams(guest: Guest) -> int:
     return len(guest.agent.ask(OpenStreams, "streams").streams)
 
 
-def silences(guest: Guest) -> dict[int, list[Silence]]:
+def silences(guest: Guest, streams: int) -> list[list[Silence]]:
     """What the receiver noted, by stream, in the order of time."""
-    found: dict[int, list[Silence]] = defaultdict(list)
+    found: list[list[Silence]] = [[] for _ in range(streams)]
     with tempfile.TemporaryDirectory() as folder:
         local = Path(folder, "silences")
         guest.get(REPORT, local)
@@ -115,10 +115,10 @@ def silences(guest: Guest) -> dict[int, list[Silence]]:
     return found
 
 
-def stalls(window: Window, noted: Mapping[int, list[Silence]]) -> Iterator[float]:
+def stalls(window: Window, noted: Sequence[Sequence[Silence]]) -> Iterator[float]:
     """The longest part of a silence in the window, for each stream; milliseconds."""
     begin, end = window.begin_ns, window.begin_ns + WINDOW_NS
-    for stream in noted.values():
+    for stream in noted:
         first = bisect.bisect_left(stream, begin, key=lambda silence: silence.end_ns)
         these = takewhile(lambda silence: silence.begin_ns < end, stream[first:])
         inside = (min(one.end_ns, end) - max(one.begin_ns, begin) for one in these)
@@ -133,12 +133,12 @@ def report(streams: int, found: Mapping[str, list[float]], idle_ms: float) -> No
         caption=f"an idle round trip is {idle_ms:.2f} ms",
     )
     for path, kind in product(("tcp", "shm"), KINDS):
-        here, without = found[f"{kind} {path}"], found[f"{WITHOUT} {path}"]
+        here, without = (Distribution.of(found[f"{each} {path}"]) for each in (kind, WITHOUT))
         row = [f"{kind} {path}"]
         for percent, trips in ((50, 2), (99, 20)):
-            goal = percentile(without, percent) + trips * idle_ms
-            row += [f"{percentile(here, percent):.1f}", "" if kind == WITHOUT else f"{goal:.1f}"]
-        show.add(made, *row, str(len(here) // streams))
+            stall, other = here.percentile(percent) or 0.0, without.percentile(percent) or 0.0
+            row += [f"{stall:.1f}", "" if kind == WITHOUT else f"{other + trips * idle_ms:.1f}"]
+        show.add(made, *row, str(len(here.values) // streams))
     Console(width=80).print(made)
 
 
@@ -160,7 +160,7 @@ def measure(testbed: Testbed, streams: int, handovers: int, idle_ms: float) -> N
     for guest, pid in ((g1, pour), (g2, drain)):
         guest.exec(["kill", str(pid)])
     clock.wait_until(lambda: open_streams(g2) == 0, within=60, what="the streams to end")
-    noted = silences(g2)
+    noted = silences(g2, streams)
     found: dict[str, list[float]] = defaultdict(list)
     for window in turns.windows:
         found[window.kind] += stalls(window, noted)

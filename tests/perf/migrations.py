@@ -18,4 +18,4 @@ grants: [{between: [g1, g2]}]
 """
 
 if __name__ == "__main__":
-    sys.exit(measure("tests.perf.migrations_inside", TOPOLOGY, sys.argv[1:]))
+    sys.exit(measure("tests.perf.migrations_inside", TOPOLOGY))

@@ -9,8 +9,8 @@ from rich.console import Console
 
 from harness.cli import show
 from harness.model.result import Migration, Stream
+from harness.report.figures import Distribution
 from harness.traffic.traffic import Traffic, judge, plain_plan
-from tests.perf.percentile import percentile
 from tests.perf.standing import connect
 
 SEED = 16
@@ -25,8 +25,8 @@ def report(moves: Sequence[Migration], streams: Sequence[Stream]) -> None:
         *("", ">p50", ">p99", ">max", "goal"),
     )
     for name in TIMES:
-        values = [getattr(move, name) for move in moves if getattr(move, name)]
-        shares = (percentile(values, percent) for percent in (50, 99, 100))
+        took = Distribution.of(getattr(move, name) or None for move in moves)
+        shares = (took.percentile(percent) or 0.0 for percent in (50, 99, 100))
         show.add(made, name, *(f"{share:.0f}" for share in shares), GOALS.get(name, ""))
     Console(width=80).print(made)
     verified = sum(stream.bytes_verified for stream in streams)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -13,31 +12,23 @@ from harness.hosts.lab.lab import Lab
 from harness.hosts.ssh import SshHost
 from harness.testbed import folders, record
 from harness.testbed.testbed import Testbed
+from tests.lab.support import User
 
 NAME = "measured"
-TESTBED = Path(sys.executable).parent / "testbed"
-UP_SECONDS, MEASURE_SECONDS = 300.0, 6 * 3600.0
+MEASURE_SECONDS = 6 * 3600.0
 
 
-def measure(module: str, topology: str, arguments: list[str]) -> int:
-    """Bring it up, run the module's `main` inside, take it down; gives the module's exit code.
+def measure(module: str, topology: str) -> int:
+    """Bring it up, run the module inside with our arguments, take it down; gives its exit code.
 
     `topology` is a topology file's text without its name.
     """
     with tempfile.TemporaryDirectory() as home:
-        places = {"TESTBED_STATE": f"{home}/state", "TESTBED_RESULTS": f"{home}/results"}
-        env = {**os.environ, **places, "TESTBED_CACHE": str(config.cache_dir())}
-        file = Path(home, "topology.yaml")
-        file.write_text(f"name: {NAME}\n{topology}")
-        run.run([str(TESTBED), "up", str(file)], within=UP_SECONDS, env=env)
-        try:
-            lab = Lab.load(Path(home, "state/testbeds", NAME, "lab"))
-            assert lab is not None
-            inside = lab.enter_argv([sys.executable, "-m", module, *arguments])
-            code = run.wait(run.spawn(inside, env=env), MEASURE_SECONDS)
+        user = User(Path(home), extra={"TESTBED_CACHE": str(config.cache_dir())})
+        with user.standing(NAME, f"name: {NAME}\n{topology}"):
+            process = run.spawn(user.inside_argv(NAME, module, *sys.argv[1:]), env=user.env)
+            code = run.wait(process, MEASURE_SECONDS)
             return 1 if code is None else code
-        finally:
-            run.run([str(TESTBED), "down", NAME], within=UP_SECONDS, env=env)
 
 
 def connect() -> Testbed:
