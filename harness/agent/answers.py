@@ -31,8 +31,9 @@ class Hello(Answer):
 
 
 class Link(Answer):
-    """A link as one end sees it. `phase` is a handover's, `epoch` the number of them so far;
-    `owner` is who said it, `file` what is mapped of its region.
+    """A link as one end sees it. `phase` is a handover's, `epoch` the number of them so far; `by`
+    is what carries its messages, `address` where the peer is dialled (empty: nowhere); `owner` is
+    who said it, `file` what is mapped of its region.
     """
 
     peer: Word
@@ -40,6 +41,8 @@ class Link(Answer):
     path: PathName = "none"
     phase: Phase = "idle"
     epoch: Count = 0
+    by: Literal["tcp", "relay"] = "tcp"
+    address: Word = ""
     owner: Word = ""
     file: Word = ""
 

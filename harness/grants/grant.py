@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from harness import clock
@@ -27,6 +28,7 @@ LINK_SECONDS = 20.0
 SETTLE_SECONDS = 5.0
 LET_GO_SECONDS = 5.0
 KEY_BYTES = 32
+NOWHERE_ELSE: Mapping[str, str] = MappingProxyType({})
 OFF_MEMORY = ("tcp", "relay")  # whichever way the agents' connection takes
 
 
@@ -126,12 +128,14 @@ class Grant:
         for member in (self.low, self.high):
             self._await_link(member)
 
-    def tell(self) -> None:
+    def tell(self, found_at: Mapping[str, str] = NOWHERE_ELSE) -> None:
         """Both agents know of each other afterwards, by a key that nobody had before: one that
         knew the other already goes on as it was, and their next connection takes the new key.
+
+        `found_at` has the addresses of members that were found elsewhere than the other one knows.
         """
         key = secrets.token_hex(KEY_BYTES)
-        self._both(lambda member: self._add_link(member, key))
+        self._both(lambda member: self._add_link(member, key, found_at))
 
     def forget(self) -> None:
         """The agents know each other no more: open streams end at both ends. What is plugged has
@@ -142,23 +146,27 @@ class Grant:
     def _remove_link(self, member: Member) -> None:
         remove_link(member, self._peer(member).name, self.testbed)
 
-    def _add_link(self, member: Member, key: str) -> None:
+    def _add_link(self, member: Member, key: str, found_at: Mapping[str, str]) -> None:
         peer = self._peer(member)
+        address = found_at.get(peer.name) or self._address_of(peer, member)
+        where: dict[str, Any] = {"address": address, "port": naming.AGENT_PORT} if address else {}
         member.agent.call(
             "link.add",
             peer=peer.name,
             peer_id=peer.domain_id,
             owner=self.testbed,
             key=key,
-            **self._address_of(peer),
+            **where,
         )
 
-    def _address_of(self, peer: Member) -> dict[str, Any]:
-        """Where its agent listens, if the two have a network in common."""
+    def _address_of(self, peer: Member, member: Member) -> str:
+        """Where it listens, as the other one was told last, or as it was planned; empty if the
+        two have no network in common.
+        """
         if self.network is None:
-            return {}
-        address = naming.guest_address(peer.domain_id, self.network)
-        return {"address": address, "port": naming.AGENT_PORT}
+            return ""
+        planned = naming.guest_address(peer.domain_id, self.network)
+        return self.link_of(member).address or planned
 
     def link_of(self, member: Member) -> Link:
         """The link as that member's agent sees it; a link that is down when it has none."""

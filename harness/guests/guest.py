@@ -10,7 +10,7 @@ from harness import clock
 from harness.agent.client import AgentClient
 from harness.errors import DeadlineExceeded, TestbedError
 from harness.events import EventLog
-from harness.guests import definition, files, programs
+from harness.guests import cards, definition, files, programs
 from harness.guests.place import Place
 from harness.hosts.base import Host
 from harness.model import naming
@@ -163,6 +163,10 @@ class Guest:
     def get(self, remote: str, local: Path, *, progress: files.Progress = _unwatched) -> int:
         """Copy a file out of the guest, whole or not at all; gives its bytes."""
         return files.get(self.domain, remote, local, progress)
+
+    def addresses(self) -> cards.Addresses:
+        """The IPv4 addresses that its network cards have now, by MAC, as it says itself."""
+        return cards.addresses(self.domain)
 
     def data_socket(self) -> str:
         """The socket of its port to the agent of the host that it is on; empty: it has none."""

@@ -16,6 +16,7 @@ from harness.model.grant_table import Granted, Pair, row_of
 from harness.model.topology import GrantSpec
 from harness.testbed import granting
 from harness.testbed.testbed import Testbed
+from harness.watch import whereabouts
 from harness.watch.decide import Action, Verb
 
 UNPLUG_SECONDS = 30.0
@@ -50,7 +51,8 @@ def _renew(testbed: Testbed, name: str) -> None:
 
 def _introduce(testbed: Testbed, *pair: str) -> None:
     testbed.routes.tell()
-    _grant(testbed, pair).tell()
+    found = _grant(testbed, pair)
+    found.tell(whereabouts.of_members(found))
 
 
 def _share(testbed: Testbed, *pair: str) -> None:

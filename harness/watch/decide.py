@@ -93,7 +93,17 @@ def _of_pair(pair: Pair, world: World, wanted: Wanted) -> Action | None:
         return Action("introduce", pair, "the link is down")
     if not (one.settled and other.settled):
         return None
+    if stray := _stray(pair, (one, other)):
+        return Action("introduce", pair, f"{stray} has another address")
     return _on_its_path(pair, (one, other), world, wanted)
+
+
+def _stray(pair: Pair, links: tuple[SeenLink, SeenLink]) -> str | None:
+    """Who is not where the other one looks for it."""
+    for name, mine, its in zip(pair, links, links[::-1], strict=True):
+        if its.dials and mine.listens_at not in ("", its.dials):
+            return name
+    return None
 
 
 def _on_its_path(

@@ -17,11 +17,17 @@ the guest went away while it was looked at."""
 
 @dataclass(frozen=True)
 class SeenLink:
-    """A link as one of its agents sees it; `settled` means that no handover is under way."""
+    """A link as one of its agents sees it; `settled` means that no handover is under way.
+
+    While their network does not carry it, `dials` is where the other one is looked for there, and
+    `listens_at` where this one says that it is itself; else both are empty.
+    """
 
     up: bool = True
     path: Path = "tcp"
     settled: bool = True
+    dials: str = ""
+    listens_at: str = ""
 
 
 @dataclass(frozen=True)

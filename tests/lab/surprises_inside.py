@@ -12,12 +12,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from harness import clock
 from harness.model import naming
 from harness.traffic.traffic import Traffic
 from tests.lab.watched import Stage, pass_time
 
 SAVED = "/var/tmp/g1.saved"
 CUT_SECONDS = 40
+NUMBERS = {"g1": 3, "g2": 4}
 
 
 def moved_by_hand(stage: Stage, traffic: Traffic) -> dict[str, Any]:
@@ -148,6 +150,40 @@ def _cut(stage: Stage, traffic: Traffic) -> None:
     finally:
         host.run(["ip", "link", "set", bridge, "up"])
     stage.carries_on(traffic, within=60)
+
+
+def renumbered(stage: Stage, traffic: Traffic) -> dict[str, Any]:
+    """ip addr add …; ip addr del … in both guests: on shared memory, then on TCP; and back."""
+    since = stage.mark()
+    _renumber(stage, traffic, old=99, new=201)
+    stage.command("release", "g1")
+    stage.migrate("g1", "h2")
+    stage.on_path("tcp", since)
+    stage.carries_on(traffic)
+    _renumber(stage, traffic, old=201, new=202)
+    since = stage.mark()
+    stage.migrate("g1", "h1")
+    stage.on_path("shm", since)
+    addresses = _dialled(stage)
+    _renumber(stage, traffic, old=202, new=99)
+    return {"addresses": addresses}
+
+
+def _renumber(stage: Stage, traffic: Traffic, *, old: int, new: int) -> None:
+    """Their agents find each other at 10.NEW.0.N by TCP in the end."""
+    for name, number in NUMBERS.items():
+        card = f"ip addr add 10.{new}.0.{number}/16 dev eth0; ip addr del 10.{old}.0.{number}/16"
+        stage.guest(name).exec(["sh", "-c", f"{card} dev eth0"])
+    wanted = {f"10.{new}.0.{number}" for number in NUMBERS.values()}
+    clock.wait_until(lambda: _dialled(stage) == sorted(wanted), within=90, what=str(wanted))
+    stage.carries_on(traffic)
+
+
+def _dialled(stage: Stage) -> list[str]:
+    """The addresses of the peers that are reached by TCP."""
+    said = [stage.guest(name).exec(["domsock", "ls", "--json"]).stdout for name in NUMBERS]
+    links = [link for text in said for link in json.loads(text)["links"]]
+    return sorted(link["address"] for link in links if (link["state"], link["by"]) == ("up", "tcp"))
 
 
 def revoked(stage: Stage, traffic: Traffic) -> dict[str, Any]:

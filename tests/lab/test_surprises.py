@@ -173,6 +173,13 @@ def test_a_network_that_is_cut_for_forty_seconds(watched: Watched) -> None:
 
 
 @pytest.mark.long
+def test_a_network_that_is_renumbered(watched: Watched) -> None:
+    """ip addr add …; ip addr del … in both guests."""
+    seen = watched.does("renumbered")
+    assert seen == {"addresses": ["10.202.0.3", "10.202.0.4"], "streams": "whole"}
+
+
+@pytest.mark.long
 def test_a_grant_that_is_revoked_under_traffic(watched: Watched) -> None:
     """testbed revoke g1 g2, with either policy; testbed grant g1 g2."""
     assert watched.does("revoked") == {"size": 4 << 20, "streams": "whole"}

@@ -32,6 +32,20 @@ def test_both_agents_learn_of_each_other_with_one_key() -> None:
     assert low["key"] == high["key"] and len(bytes.fromhex(low["key"])) == 32
 
 
+def test_who_was_found_elsewhere_is_looked_for_there_from_then_on() -> None:
+    stage = Stage()
+    links: dict[str, Any] = {"links": [{"peer": "g2", "state": "up", "path": "tcp"}]}
+    stage.low.handlers["links"] = lambda _: links
+    stage.grant.tell({"g2": "10.201.0.4"})
+    links["links"][0]["address"] = "10.201.0.4"
+    stage.grant.share()
+    low, high = (
+        [r["address"] for r in member.transport.requests if r["op"] == "link.add"]
+        for member in (stage.low, stage.high)
+    )
+    assert low == ["10.201.0.4"] * 2 and high == ["10.99.0.3"] * 2
+
+
 def test_each_region_comes_with_a_key_that_nobody_had_before() -> None:
     stage = Stage()
     stage.grant.introduce()

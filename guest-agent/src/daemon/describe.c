@@ -20,8 +20,9 @@ json_t *describe_link(const struct peer *peer)
     const struct link *link = peer->link;
     char nonce[2 * REGION_NONCE_SIZE + 1];
     json_t *object = json_pack(
-        "{s:s, s:I, s:s, s:s, s:s, s:I, s:s, s:i, s:b, s:s, s:i, s:I, s:I}", "peer", peer->name,
-        "peer_id", (json_int_t)link->peer_id, "owner", peer->owner, "state", state(peer), "path",
+        "{s:s, s:I, s:s, s:s, s:s, s:s, s:I, s:s, s:i, s:b, s:s, s:i, s:I, s:I}", "peer",
+        peer->name, "peer_id", (json_int_t)link->peer_id, "owner", peer->owner, "state",
+        state(peer), "by", peer->relayed ? "relay" : "tcp", "path",
         describe_path(peer, link->handover.path), "epoch", (json_int_t)link->handover.epoch,
         "phase", handover_phase_name(link->handover.phase), "streams", (int)link->count, "attached",
         link->attached, "address", peer->address, "port", (int)peer->port, "kicks_sent",

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.model.result import Path
 from harness.watch.decide import Action, decide
 from harness.watch.world import SeenGuest, SeenLink, State, Wanted, World
 from tests.unit.watch.made_up import UP, Stage, guest, linked, region, row
@@ -103,6 +104,22 @@ def test_an_agent_that_was_started_again_is_introduced_first() -> None:
 
 def test_a_link_that_is_down_is_told_again_and_nothing_else() -> None:
     assert verbs(sharing(link=SeenLink(up=False, path="shm"))) == [("introduce", "g1", "g2")]
+
+
+@pytest.mark.parametrize("path", ["shm", "relay"])
+def test_who_has_another_address_is_introduced_with_it(path: Path) -> None:
+    def seen(*, dials: str, found_at: str) -> list[tuple[str, ...]]:
+        well = SeenLink(path=path, dials="10.99.0.4", listens_at="10.99.0.3")
+        other = SeenLink(path=path, dials=dials, listens_at=found_at)
+        regions = {"g1": {"g2": R1}, "g2": {"g1": R1}} if path == "shm" else {"g1": {}, "g2": {}}
+        there = "h1" if path == "shm" else "h2"
+        one = guest("h1", regions=regions["g1"], links={"g2": well})
+        return verbs(two(one, guest(there, regions=regions["g2"], links={"g1": other})))
+
+    assert seen(dials="10.99.0.3", found_at="10.99.0.4") == [], "it is cut, and that is all"
+    assert seen(dials="10.99.0.3", found_at="") == [], "it does not say"
+    assert seen(dials="10.99.0.3", found_at="10.7.0.4") == [("introduce", "g1", "g2")]
+    assert seen(dials="10.7.0.3", found_at="10.99.0.4") == [("introduce", "g1", "g2")]
 
 
 def test_a_handover_under_way_is_waited_for() -> None:
