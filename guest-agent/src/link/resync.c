@@ -11,14 +11,23 @@
 
 #include "base/log.h"
 
+/* Who hears how much was delivered sends as much more by the ring, at once: the ring has to say so,
+ * too, or this side would find more there than there can be. */
+static void publish_delivered(struct link *link, struct stream *stream)
+{
+    if (stream->rx.path == WIRE_PATH_SHM && !direct_holds_rx(stream))
+        stream_publish_delivered(stream, &link->kick_due);
+}
+
 void resync_send(struct link *link)
 {
     static struct wire_stream_state states[WIRE_STREAMS_MAX]; /* one thread; 24 KiB */
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < link->count; i++) {
-        const struct stream *stream = link->streams[i];
+        struct stream *stream = link->streams[i];
 
+        publish_delivered(link, stream);
         states[count++] = (struct wire_stream_state){.stream = stream->id,
                                                      .opening = stream->state == STREAM_UNSENT ||
                                                                 stream->state == STREAM_OPENING,
