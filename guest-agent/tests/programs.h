@@ -10,7 +10,7 @@
 
 #include "pick.h"
 
-#define STREAMS 12
+#define STREAMS 16
 
 /* One program at one end of a stream. */
 struct program {

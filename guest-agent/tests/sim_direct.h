@@ -23,7 +23,7 @@ struct hold {
 };
 
 static struct hold holds[STREAMS][2][2]; /* [stream][which program][direction] */
-static unsigned total_given, total_by_ring, total_torn, total_stopped;
+static unsigned total_given, total_by_ring, total_torn, total_stopped, total_stranded;
 
 enum { TO_PEER, FROM_PEER };
 
@@ -209,17 +209,36 @@ static void ring_read(int stream, int which)
 
 /* ---- being stopped ---- */
 
-/* One program at a time is stopped in the middle of a copy: the turn is a thread's that lives. */
+/* One program at a time is stopped in the middle of a copy: the turn is a thread's that lives. It
+ * has mapped the region itself, and keeps that whatever becomes of its stream, agent and link. */
 static struct {
     struct hold *hold;
     int stream;
     int which;
     size_t length;
+    struct view own;
+    bool stranded; /* its stream has ended */
 } stopped;
 
 static bool is_stopped(int stream, int which)
 {
     return stopped.hold && stopped.stream == stream && stopped.which == which;
+}
+
+static bool map_again(const struct view *view)
+{
+    stopped.own = *view;
+    stopped.own.base = mremap(view->base, 0, view->size, MREMAP_MAYMOVE);
+    return stopped.own.base != MAP_FAILED; /* what a lying view shows may be nobody's */
+}
+
+/* What its agent's view shows now: it is one device. */
+static void see_the_same(int side)
+{
+    if (!stopped.hold || programs[stopped.stream][stopped.which].side != side)
+        return;
+    munmap(stopped.own.base, stopped.own.size);
+    CHECK(map_again(&sides[side].link->view));
 }
 
 static void stop(int stream, int which)
@@ -232,11 +251,12 @@ static void stop(int stream, int which)
         !still_held(hold, TO_PEER))
         return;
     room = hold->ends.size - (size_t)(end->index - hold->ends.tx_control->consumer.index);
-    if (!room || room > hold->ends.size)
+    if (!room || room > hold->ends.size || !map_again(&hold->ends.header))
         return;
     stopped.hold = hold;
     stopped.stream = stream;
     stopped.which = which;
+    stopped.stranded = false;
     stopped.length = 1 + pick((uint32_t)(room < 8192 ? room : 8192));
     if (stopped.length > room)
         stopped.length = room;
@@ -245,13 +265,13 @@ static void stop(int stream, int which)
 }
 
 /* Its region or its agent goes, or the peer's does: then what it is in the middle of is lost. */
-static void forget_stopped(void)
+static void strand(void)
 {
     if (!stopped.hold)
         return;
     excused[stopped.stream] = true;
-    end_of(stopped.hold, TO_PEER)->turn = 0;
-    stopped.hold = NULL;
+    total_stranded += !stopped.stranded;
+    stopped.stranded = true;
 }
 
 /* It goes on where it was: whatever has happened meanwhile, it is still in its ring. */
@@ -260,24 +280,23 @@ static void go_on_copying(void)
     struct hold *hold = stopped.hold;
     struct program *program = hold ? &programs[stopped.stream][stopped.which] : NULL;
     struct direct_end *end = hold ? end_of(hold, TO_PEER) : NULL;
+    uint8_t *place = hold ? stopped.own.base + hold->ends.page->tx_ring : NULL;
     struct ring_tx ring;
     uint8_t bytes[8192];
 
-    if (hold && excused[stopped.stream])
-        forget_stopped();
-    if (!stopped.hold)
+    if (!hold)
         return;
-    ring = (struct ring_tx){.control = hold->ends.tx_control,
-                            .data = (uint8_t *)hold->ends.tx_control + REGION_PAGE,
-                            .size = hold->ends.size};
+    ring = (struct ring_tx){
+        .control = (void *)place, .data = place + REGION_PAGE, .size = hold->ends.size};
     fill(stopped.stream, stopped.which, bytes, stopped.length);
     ring_tx_copy(&ring, end->index, bytes, (uint32_t)stopped.length);
-    if (view_trusted(&hold->ends.header)) {
+    if (view_trusted(&stopped.own)) {
         end->index += stopped.length;
         ring_tx_publish(&ring, end->index);
         program->written += stopped.length;
     }
     turn_give(&end->turn);
+    munmap(stopped.own.base, stopped.own.size);
     stopped.hold = NULL;
 }
 

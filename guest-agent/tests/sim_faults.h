@@ -41,6 +41,7 @@ static void attach(int which)
         return;
     snprintf(path, sizeof(path), "/proc/self/fd/%d", region_fd);
     CHECK(shm_map(&view, path, region.nonce, why) == 0);
+    CHECK(!link_attach_fault(sides[which].link, &view));
     link_attach(sides[which].link, &view, 0);
 }
 
@@ -65,7 +66,7 @@ static void see_instead(struct view *view, int flags, int fd)
 /* The device was pulled. */
 static void see_zeros(struct view *view)
 {
-    see_instead(view, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+    see_instead(view, MAP_SHARED | MAP_ANONYMOUS, -1);
 }
 
 /* Another region was plugged in at its place: as like this one as it can be, but for the nonce. */
@@ -108,24 +109,37 @@ static void lie(int which)
     if (!link->attached || link->region_lost)
         return;
     total_lies[how]++;
-    forget_stopped();
     if (how != A_COPY)
         excuse_shared(which);
     lies[how](&link->view);
+    see_the_same(which);
 }
 
 /* kill -9: nobody is told, the streams' programs see their end, a new life begins. */
 static void crash(int which)
 {
     total_crashes++;
-    forget_stopped();
+    strand();
     for (int stream = 0; stream < open_streams; stream++)
         excused[stream] = true;
     hang_up(which);
     if (wire_of(1 - which))
         cut(wire_of(1 - which));
     link_free(sides[which].link);
+    lingering_deinit(&sides[which].lingering); /* its next life knows nothing of them */
     new_link(which);
+}
+
+/* A stream ends while its program is in the middle of a copy. */
+static void reset_stopped(void)
+{
+    int which = (int)pick(2);
+    struct stream *own = stopped.hold ? served(stopped.stream, which) : NULL;
+
+    if (!own || programs[stopped.stream][which].fd < 0)
+        return;
+    strand();
+    link_reset_stream(sides[programs[stopped.stream][which].side].link, own, "it is to end");
 }
 
 static void repeat(int which)

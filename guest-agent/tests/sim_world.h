@@ -19,6 +19,7 @@
 struct side {
     struct loop loop;
     struct budget budget;
+    struct lingering lingering;
     struct link *link;
     int wire;
     unsigned handovers;
@@ -124,8 +125,8 @@ static void new_link(int which)
 {
     struct side *side = &sides[which];
 
-    side->link = link_new(&side->loop, &side->budget, 3u + (uint32_t)which, 4u - (uint32_t)which,
-                          &sim_user, side);
+    side->link = link_new(&side->loop, &side->budget, &side->lingering, 3u + (uint32_t)which,
+                          4u - (uint32_t)which, &sim_user, side);
 }
 
 /* ---- wires ---- */
@@ -255,6 +256,7 @@ static void finish_world(void)
     for (int i = 0; i < 2; i++) {
         link_free(sides[i].link);
         CHECK(sides[i].budget.used == 0);
+        lingering_deinit(&sides[i].lingering);
         loop_deinit(&sides[i].loop);
     }
     for (int i = 0; i < 2 * open_streams; i++)

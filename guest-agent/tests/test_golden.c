@@ -123,7 +123,7 @@ static void state(const json_t *fields, const uint8_t *data)
     struct wire_stream_state state;
 
     memcpy(&state, data, sizeof(state));
-    CHECK(state.stream == number(fields, "stream") && state.opening == number(fields, "opening"));
+    CHECK(state.stream == number(fields, "stream") && state.life == number(fields, "life"));
     CHECK(state.received == number(fields, "received"));
     CHECK(state.delivered == number(fields, "delivered"));
 }

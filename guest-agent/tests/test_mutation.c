@@ -339,20 +339,21 @@ static unsigned open_files(void)
 static void play(unsigned messages)
 {
     struct budget budget = {.limit = 8u << 20};
+    struct lingering lingering = {0};
     struct carrier carrier = {&carrier_ops};
     unsigned files = open_files();
     struct loop loop;
     struct link *link;
 
     CHECK(loop_init(&loop) == 0);
-    link = pick(2) ? link_new(&loop, &budget, 3, 4, &link_user, NULL)
-                   : link_new(&loop, &budget, 4, 3, &link_user, NULL);
+    link = pick(2) ? link_new(&loop, &budget, &lingering, 3, 4, &link_user, NULL)
+                   : link_new(&loop, &budget, &lingering, 4, 3, &link_user, NULL);
     CHECK(link);
     for (unsigned i = 0; i < messages; i++)
         step(link, &carrier);
     link_free(link);
     loop_deinit(&loop);
-    CHECK(budget.used == 0);
+    CHECK(budget.used == 0 && !lingering.first);
     CHECK(open_files() == files);
 }
 

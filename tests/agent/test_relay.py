@@ -156,9 +156,8 @@ def test_a_host_that_nobody_knows_is_refused(unrouted: Hosts) -> None:
 
 def test_shared_memory_with_the_relay_as_its_connection(relayed: Hosts) -> None:
     flows = both_ways(open_streams(relayed, 2))
-    region = relayed.make_region()
     for _ in range(3):
-        relayed.attach(region)
+        relayed.attach(relayed.make_region())
         assert relayed.hand_over("shm")["from"] == "relay"
         await_motion(flows, 100_000)
         assert relayed.g2.link()["path"] == "shm"

@@ -98,8 +98,8 @@ def test_who_looks_on_learns_nothing(spied_on: Pair) -> None:
 
 
 ALTERED_HELLOS = {
-    "an older version is offered": lambda hello: replaced(hello, slice(0, 2), b"\3\0"),
-    "a newer version is offered": lambda hello: replaced(hello, slice(2, 4), b"\5\0"),
+    "an older version is offered": lambda hello: replaced(hello, slice(0, 2), b"\4\0"),
+    "a newer version is offered": lambda hello: replaced(hello, slice(2, 4), b"\6\0"),
     "another incarnation": lambda hello: replaced(hello, slice(16, 24), bytes(8)),
     "another X25519 key": lambda hello: replaced(hello, EPHEMERAL, b"\x09" + bytes(31)),
     "another name": lambda hello: flip(hello, 8 * len(hello) - 1),

@@ -101,7 +101,7 @@ def _prepare(data: bytes) -> dict[str, Any]:
 
 
 def _resync(data: bytes) -> dict[str, Any]:
-    keys = ("stream", "opening", "received", "delivered")
+    keys = ("stream", "life", "received", "delivered")
     return {"streams": [dict(zip(keys, one, strict=True)) for one in SLOT.iter_unpack(data)]}
 
 

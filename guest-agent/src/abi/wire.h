@@ -8,7 +8,7 @@
 #include "abi/region.h"
 
 #define WIRE_MAGIC 0x5344u /* "DS" */
-#define WIRE_VERSION 4u
+#define WIRE_VERSION 5u
 #define WIRE_PAYLOAD_MAX 65536u
 #define WIRE_NAME_MAX 90u
 #define WIRE_DOMAIN_NAME_MAX 31u
@@ -86,10 +86,13 @@ struct wire_record {
 #define WIRE_RECORD_MAX (WIRE_PAYLOAD_MAX + (uint32_t)sizeof(struct wire_header))
 #define WIRE_TAG_SIZE 16u
 
+/* HELD: it has ended here, and a program may still touch its rings. */
+enum wire_stream_life { WIRE_STREAM_OPEN = 0, WIRE_STREAM_OPENING = 1, WIRE_STREAM_HELD = 2 };
+
 /* RESYNC: an array of these. */
 struct wire_stream_state {
     uint32_t stream;
-    uint32_t opening; /* 1: waits for OPENED */
+    uint32_t life; /* an enum wire_stream_life */
     uint64_t received;
     uint64_t delivered;
 };
@@ -123,6 +126,8 @@ struct wire_mark {
     uint32_t reserved;
     uint64_t offset;
 };
+
+#define WIRE_STATES_MAX (WIRE_PAYLOAD_MAX / (uint32_t)sizeof(struct wire_stream_state))
 
 #define AT(type, field, where) _Static_assert(offsetof(type, field) == (where), #type "." #field)
 AT(struct wire_header, magic, 0);

@@ -42,6 +42,7 @@ struct agent {
     struct options options;
     struct loop loop;
     struct budget budget;
+    struct lingering lingering;
     uint64_t incarnation;
     uint64_t started_us;
     struct loop_source signals;

@@ -115,6 +115,7 @@ static int run(struct agent *agent)
 static void finish(struct agent *agent)
 {
     peers_stop(agent);
+    lingering_deinit(&agent->lingering);
     relay_stop(agent);
     shim_stop(agent);
     ports_stop(agent);

@@ -260,8 +260,8 @@ static struct peer *peer_new(struct agent *agent, const struct peer_told *told)
     dialling_init(peer);
     snprintf(peer->name, sizeof(peer->name), "%s", told->name);
     snprintf(peer->owner, sizeof(peer->owner), "%s", told->owner);
-    peer->link =
-        link_new(&agent->loop, &agent->budget, agent->options.id, told->id, &peer_link_user, peer);
+    peer->link = link_new(&agent->loop, &agent->budget, &agent->lingering, agent->options.id,
+                          told->id, &peer_link_user, peer);
     if (!peer->link) {
         free(peer);
         return NULL;
@@ -331,6 +331,12 @@ void peers_find_users(struct agent *agent)
 {
     for (struct peer *peer = agent->peers; peer; peer = peer->next)
         remote_user_find(&peer->as, peer->name, &agent->options.remote_user);
+}
+
+void peers_watch_regions(struct agent *agent)
+{
+    for (struct peer *peer = agent->peers; peer; peer = peer->next)
+        link_watch_region(peer->link);
 }
 
 uint64_t peers_pump(struct agent *agent)

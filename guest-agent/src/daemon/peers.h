@@ -75,5 +75,7 @@ void peers_relay_changed(struct agent *agent);
 
 /* Looks up again who acts for each of them: this machine's users may have changed. */
 void peers_find_users(struct agent *agent);
+/* Every region that has gone is known to have gone afterwards. */
+void peers_watch_regions(struct agent *agent);
 /* Moves what can be moved on all links. Returns for how long the agent may sleep. */
 uint64_t peers_pump(struct agent *agent);

@@ -111,6 +111,19 @@ static json_t *describe_region(const struct link *link, bool again)
                      (int)link->mbps, "nonce", nonce, "already", again);
 }
 
+static bool may_attach(struct peer *peer, struct view *view, char why[SHM_WHY_MAX])
+{
+    const char *fault;
+
+    peers_watch_regions(peer->agent);
+    fault = link_attach_fault(peer->link, view);
+    if (!fault)
+        return true;
+    snprintf(why, SHM_WHY_MAX, "%.60s: %s", view->path, fault);
+    shm_unmap(view);
+    return false;
+}
+
 /* Whether the request is settled. */
 static bool try_attach(struct peer *peer, char why[SHM_WHY_MAX])
 {
@@ -118,7 +131,8 @@ static bool try_attach(struct peer *peer, char why[SHM_WHY_MAX])
     struct view view;
     uint32_t mbps;
 
-    if (shm_map(&view, attach->file[0] ? attach->file : NULL, attach->nonce, why) < 0)
+    if (shm_map(&view, attach->file[0] ? attach->file : NULL, attach->nonce, why) < 0 ||
+        !may_attach(peer, &view, why))
         return false;
     mbps = shm_measure(&view);
     link_attach(peer->link, &view, mbps);

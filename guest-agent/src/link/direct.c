@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -55,7 +56,7 @@ static bool may_be_direct(const struct link *link, const struct stream *stream)
            link->handover.path == WIRE_PATH_SHM && !handover_running(&link->handover) &&
            !link->attempt.wanted && stream->state == STREAM_OPEN && !stream->dead &&
            !stream->packets && stream->slot.size && stream->tx.path == WIRE_PATH_SHM &&
-           stream->rx.path == WIRE_PATH_SHM;
+           stream->rx.path == WIRE_PATH_SHM && link->lingering->count < LINGERING_MAX;
 }
 
 /* Whatever the program has written so far goes into the ring. What the socket holds may be news to
@@ -91,9 +92,10 @@ static int empty_rx(struct link *link, struct stream *stream)
 static int make_page(struct stream *stream)
 {
     int fd = memfd_create("domsock-stream", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    struct lingerer *lingerer = malloc(sizeof(*lingerer));
     void *page = MAP_FAILED;
 
-    if (fd >= 0 && ftruncate(fd, REGION_PAGE) == 0 &&
+    if (lingerer && fd >= 0 && ftruncate(fd, REGION_PAGE) == 0 &&
         fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
         page = mmap(NULL, REGION_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (page == MAP_FAILED) {
@@ -101,9 +103,11 @@ static int make_page(struct stream *stream)
 
         if (fd >= 0)
             close(fd);
+        free(lingerer);
         return error;
     }
     stream->direct = page;
+    stream->lingerer = lingerer;
     stream->direct_fd = fd;
     stream->direct_wake = -1;
     return 0;
@@ -279,33 +283,46 @@ static void close_wake(struct stream *stream)
     close(stream->direct_wake);
 }
 
-static void release_page(struct stream *stream)
+/* Whoever waits at the page looks again. */
+static void forget_page(struct stream *stream)
 {
-    struct direct_page *page = stream->direct;
-
-    turn_wake(&page->tx.wake);
-    turn_wake(&page->rx.wake);
-    munmap(page, REGION_PAGE);
+    turn_wake(&stream->direct->tx.wake);
+    turn_wake(&stream->direct->rx.wake);
     close(stream->direct_fd);
     close_wake(stream);
     stream->direct = NULL;
+    stream->lingerer = NULL;
     stream->direct_tx = stream->direct_rx = false;
 }
 
 static void let_go(struct stream *stream)
 {
+    struct direct_page *page = stream->direct;
+
     hold(stream, DIRECT_AGENTS);
-    turn_give(&stream->direct->tx.turn);
-    turn_give(&stream->direct->rx.turn);
-    release_page(stream);
+    turn_give(&page->tx.turn);
+    turn_give(&page->rx.turn);
+    free(stream->lingerer);
+    forget_page(stream);
+    munmap(page, REGION_PAGE);
 }
 
-/* It finds out after the copy that it is in. No other stream gets the place meanwhile. */
-void direct_abandon(struct stream *stream)
+static void linger(struct link *link, struct stream *stream)
 {
+    struct lingerer *lingerer = stream->lingerer;
+
     hold(stream, DIRECT_AGENTS);
-    stream->slot.units = 0;
-    release_page(stream);
+    *lingerer = (struct lingerer){
+        .page = stream->direct, .device = link->view.device, .link = link, .stream = stream->id};
+    memcpy(lingerer->nonce, link->view.nonce, sizeof(lingerer->nonce));
+    lingering_add(link->lingering, lingerer);
+    forget_page(stream);
+}
+
+void direct_part(struct link *link, struct stream *stream)
+{
+    if (direct_take_back(link, stream) < 0)
+        linger(link, stream);
 }
 
 /* What could be read in the ring can be read by the socket when the program looks there: while its

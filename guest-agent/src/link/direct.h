@@ -23,8 +23,8 @@ int direct_take_back(struct link *link, struct stream *stream);
 int direct_take_back_all(struct link *link);
 /* A program that is in the middle of a copy keeps its ring. */
 void direct_take_back_most(struct link *link);
-/* For a stream that is reset while its program is in the middle of a copy. */
-void direct_abandon(struct stream *stream);
+/* The same for a stream that ends: a program that is in the middle of a copy lingers. */
+void direct_part(struct link *link, struct stream *stream);
 /* For a link that cannot wait: what cannot be taken back is reset. */
 void direct_end_all(struct link *link);
 

@@ -33,11 +33,13 @@ static const char *prepare_fault(struct link *link, const struct wire_prepare *p
     if (prepare->to == link->handover.path)
         return "the link is on that path already";
     if (prepare->to == WIRE_PATH_TCP)
-        return direct_take_back_all(link) < 0 ? "a program does not let go of its ring" : NULL;
+        return direct_take_back_all(link) < 0 ? LINK_HELD_RING : NULL;
     if (!link->attached || !view_trusted(&link->view))
         return "no region is attached here";
     if (memcmp(prepare->nonce, link->view.nonce, sizeof(prepare->nonce)) != 0)
         return "another region is attached here";
+    if (link_region_held(link))
+        return LINK_HELD_RING;
     if (!link_shows(link, heartbeat))
         return "the region is not shared: one side has a private copy of it";
     return NULL;

@@ -86,8 +86,10 @@ void link_watch_region(struct link *link)
     if (used && link->attached && !link->region_lost && !view_trusted(&link->view))
         lose_region(link, "the region has vanished or changed");
     if (on_shared_memory(link) &&
-        link->loop->now_us / BEAT_US != link->heartbeat.looked_us / BEAT_US)
+        link->loop->now_us / BEAT_US != link->heartbeat.looked_us / BEAT_US) {
         listen_to_peer(link);
+        link_look_for_lingerers(link);
+    }
     if (link->region_lost && link->handover.path == WIRE_PATH_SHM && link->synced &&
         !handover_running(&link->handover) && !link->attempt.wanted)
         link_hand_over(link, WIRE_PATH_TCP, RESCUE_DEADLINE_MS);

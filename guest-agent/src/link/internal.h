@@ -13,10 +13,20 @@ void link_reap(struct link *link); /* removes the dead */
 void link_reset(struct link *link, struct stream *stream, const char *reason);
 void link_peer_forgot(struct link *link, struct stream *stream);
 void link_close(struct link *link, struct stream *stream);
-void link_bury(struct link *link, uint32_t id); /* the peer has forgotten the stream */
 /* A new life towards the peer, which on the next connection forgets the old one too. */
 void link_begin_anew(struct link *link);
 void link_drop_slots(struct link *link);
+
+/* Slots of streams that are gone: link/zombies.c. */
+void link_keep_slot(struct link *link, const struct stream *stream);
+/* Nobody at the peer can touch the stream's rings any more. */
+void link_bury(struct link *link, uint32_t id);
+/* The same word of this side's, if it can be given. */
+void link_say_closed(struct link *link, uint32_t id);
+bool link_is_held(const struct link *link, uint32_t id); /* a program of this side's lingers */
+void link_look_for_lingerers(struct link *link);
+void link_drop_zombies(struct link *link);
+bool link_region_held(struct link *link); /* a program of this side's lingers in it */
 
 void link_send(struct link *link, enum wire_type type, uint32_t stream, uint64_t offset,
                const void *payload, size_t length);
@@ -53,8 +63,7 @@ uint64_t link_beat(struct link *link);
 bool link_shows(const struct link *link, uint64_t said);
 /* The region is lost if the view does not show what the peer's message says. */
 void link_compare(struct link *link, const struct wire_header *header);
-void link_await_heartbeat(struct link *link); /* a region is new to this side */
-void link_watch_region(struct link *link);
+void link_await_heartbeat(struct link *link);       /* a region is new to this side */
 uint64_t link_watch_limit(const struct link *link); /* for how long nobody needs to look */
 
 /* Message handlers; nonzero: the protocol is broken. */

@@ -38,8 +38,9 @@ static void deadline_passed(struct loop_timer *timer)
         loop_arm(link->loop, timer, LINK_ANSWER_US);
 }
 
-struct link *link_new(struct loop *loop, struct budget *budget, uint32_t self_id, uint32_t peer_id,
-                      const struct link_user *user_ops, void *user)
+struct link *link_new(struct loop *loop, struct budget *budget, struct lingering *lingering,
+                      uint32_t self_id, uint32_t peer_id, const struct link_user *user_ops,
+                      void *user)
 {
     struct link *link = calloc(1, sizeof(*link));
 
@@ -47,6 +48,7 @@ struct link *link_new(struct loop *loop, struct budget *budget, uint32_t self_id
         return NULL;
     *link = (struct link){.loop = loop,
                           .budget = budget,
+                          .lingering = lingering,
                           .user_ops = user_ops,
                           .user = user,
                           .self_id = self_id,
@@ -162,49 +164,11 @@ static void unlink_stream(struct link *link, uint32_t index)
     link->budget->used -= 2ull * stream->window;
 }
 
-/* The peer may still write into the slot of a stream that is gone here: keep it until the peer has
- * said that it has forgotten the stream too. */
-static void give_back_slot(struct link *link, const struct stream *stream)
-{
-    struct zombie *zombie;
-
-    if (!link->lower || !stream->slot.size)
-        return;
-    if (stream->peer_forgot) {
-        slots_give_back(&link->slots, &stream->slot);
-        return;
-    }
-    zombie = malloc(sizeof(*zombie));
-    if (!zombie)
-        return; /* the slot stays taken until the region goes */
-    *zombie = (struct zombie){.next = link->zombies, .id = stream->id, .slot = stream->slot};
-    link->zombies = zombie;
-}
-
-void link_bury(struct link *link, uint32_t id)
-{
-    for (struct zombie **at = &link->zombies; *at; at = &(*at)->next) {
-        struct zombie *zombie = *at;
-
-        if (zombie->id != id)
-            continue;
-        slots_give_back(&link->slots, &zombie->slot);
-        *at = zombie->next;
-        free(zombie);
-        return;
-    }
-}
-
 void link_drop_slots(struct link *link)
 {
     for (uint32_t i = 0; i < link->count; i++)
         stream_detach(link->streams[i]);
-    while (link->zombies) {
-        struct zombie *zombie = link->zombies;
-
-        link->zombies = zombie->next;
-        free(zombie);
-    }
+    link_drop_zombies(link);
     slots_deinit(&link->slots);
 }
 
@@ -216,7 +180,7 @@ void link_reap(struct link *link)
         if (!stream->dead)
             continue;
         unlink_stream(link, i);
-        give_back_slot(link, stream);
+        link_keep_slot(link, stream);
         stream_free(stream);
     }
 }
@@ -230,14 +194,14 @@ static void send_reset(struct link *link, const struct stream *stream, const cha
     struct iovec piece = {.iov_base = (void *)(uintptr_t)reason, .iov_len = strlen(reason)};
 
     link_send_message(link, header, &piece, 1);
+    link_say_closed(link, stream->id);
 }
 
 void link_reset(struct link *link, struct stream *stream, const char *reason)
 {
     if (stream->dead)
         return;
-    if (direct_take_back(link, stream) < 0)
-        direct_abandon(stream);
+    direct_part(link, stream);
     if (stream->dead)
         return; /* taking it back has done it */
     log_warning("link %u: stream %u (%s) is reset: %s", link->peer_id, stream->id, stream->name,
@@ -252,9 +216,12 @@ void link_close(struct link *link, struct stream *stream)
 {
     if (stream->dead)
         return;
+    direct_part(link, stream);
+    if (stream->dead)
+        return; /* it was reset */
     stream->dead = true;
-    if (link->synced && !stream->peer_forgot)
-        link_send(link, WIRE_CLOSED, stream->id, 0, NULL, 0);
+    if (!stream->peer_forgot)
+        link_say_closed(link, stream->id);
     link->user_ops->stream(link->user, stream, STREAM_CLOSED, "both sides are done");
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/loop.h"
 #include "link/handover.h"
+#include "link/lingering.h"
 #include "link/stream.h"
 #include "path/carrier.h"
 #include "path/shm.h"
@@ -52,11 +53,12 @@ struct link_user {
     void (*exports_synced)(void *user);
 };
 
-/* Streams that are gone here, whose slot the peer may still touch. Lower id only. */
+/* A stream that is gone here, whose slot somebody may still touch: link/zombies.c. */
 struct zombie {
     struct zombie *next;
     uint32_t id;
     struct slot slot;
+    bool peer_let_go;
 };
 
 struct link_handover {
@@ -83,6 +85,7 @@ struct link_heartbeat {
 struct link {
     struct loop *loop;
     struct budget *budget;
+    struct lingering *lingering;
     const struct link_user *user_ops;
     void *user;
     uint32_t self_id;
@@ -111,7 +114,7 @@ struct link {
     uint32_t mbps;
     struct loop_source direct_kick; /* an eventfd: a program in direct mode has a reason to kick */
     struct slots slots;             /* lower id only */
-    struct zombie *zombies;
+    struct zombie *zombies;         /* likewise */
 
     struct stream *streams[WIRE_STREAMS_MAX];
     struct stream *buckets[LINK_BUCKETS];
@@ -120,8 +123,10 @@ struct link {
     uint32_t opened;
 };
 
-struct link *link_new(struct loop *loop, struct budget *budget, uint32_t self_id, uint32_t peer_id,
-                      const struct link_user *user_ops, void *user);
+/* The budget and the list of lingering programs are the agent's, for all its links. */
+struct link *link_new(struct loop *loop, struct budget *budget, struct lingering *lingering,
+                      uint32_t self_id, uint32_t peer_id, const struct link_user *user_ops,
+                      void *user);
 struct link *link_free(struct link *link); /* resets what is left of its streams */
 
 /* The connection's life. link_up() says RESYNC; messages may follow. */
@@ -146,14 +151,18 @@ void link_reset_stream(struct link *link, struct stream *stream, const char *rea
 #define LINK_FETCH_MISSING "bytes that were lost with the region must be sent again"
 #define LINK_UNANSWERED "the peer leaves a handover unanswered"
 /* And one for which it ends a stream. */
-#define LINK_HELD_RING "its program does not let go of its ring"
+#define LINK_HELD_RING "a program does not let go of its ring"
 
 /* Region and path. */
 enum { LINK_ALREADY = 1, LINK_BUSY = 2, LINK_NO_REGION = 3, LINK_HELD = 4 }; /* to be handled */
+/* NULL, or why this side must not use that region (yet). */
+const char *link_attach_fault(struct link *link, const struct view *view);
 void link_attach(struct link *link, const struct view *view, uint32_t mbps);
 int link_detach(struct link *link);
 int link_hand_over(struct link *link, enum wire_path to, uint32_t deadline_ms);
 
+/* Sees to it that a region that has gone is known to have gone. */
+void link_watch_region(struct link *link);
 /* Moves what can be moved. Returns whether anything did. */
 bool link_pump(struct link *link);
 /* Announces to the peer that this side is going to sleep. Returns for how long it may. */

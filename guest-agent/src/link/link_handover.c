@@ -254,7 +254,7 @@ int link_hand_over(struct link *link, enum wire_path to, uint32_t deadline_ms)
         return LINK_ALREADY;
     if (to == WIRE_PATH_SHM && (!link->attached || !view_trusted(&link->view)))
         return LINK_NO_REGION;
-    if (direct_take_back_all(link) < 0)
+    if (direct_take_back_all(link) < 0 || (to == WIRE_PATH_SHM && link_region_held(link)))
         return LINK_HELD;
     attempt->wanted = true;
     attempt->to = to;
@@ -262,6 +262,18 @@ int link_hand_over(struct link *link, enum wire_path to, uint32_t deadline_ms)
     link_arm_deadline(link, deadline_ms);
     link_handover_begin(link);
     return 0;
+}
+
+/* Of what was in a region before this life of the agent nobody here knows anything. And where a
+ * device has gone, the next one may be at the same address: whoever still has the old one mapped
+ * would write into the new one. */
+const char *link_attach_fault(struct link *link, const struct view *view)
+{
+    if (view_heartbeat(view, link->lower))
+        return "it has been in use here before, and a region is used once";
+    if (view->device && lingering_in_device(link->lingering))
+        return "a program is stopped in the middle of a copy into a device that has gone";
+    return NULL;
 }
 
 void link_attach(struct link *link, const struct view *view, uint32_t mbps)

@@ -244,6 +244,12 @@ static bool slot_offered(struct link *link, const struct wire_header *header,
     return !link->region_lost;
 }
 
+static void refuse(struct link *link, uint32_t id, const char *reason)
+{
+    link_send(link, WIRE_RST, id, 0, reason, strlen(reason));
+    link_say_closed(link, id);
+}
+
 static void accept_open(struct link *link, const struct wire_header *header,
                         const struct wire_open *open, const char *name, size_t name_length)
 {
@@ -254,7 +260,7 @@ static void accept_open(struct link *link, const struct wire_header *header,
     window = open->window < window ? open->window : window;
     stream = link_add_stream(link, id, window, name, name_length);
     if (!stream) {
-        link_send(link, WIRE_RST, id, 0, "too many streams", strlen("too many streams"));
+        refuse(link, id, "too many streams");
         return;
     }
     if (header->flags & WIRE_OPEN_PACKETS && packets_init(stream) < 0)
@@ -288,7 +294,7 @@ int on_open(struct link *link, const struct wire_header *header, const uint8_t *
     if (header->flags & WIRE_OPEN_PORT)
         accept_open(link, header, &open, port_name, strlen(port_name));
     else if (export_name_fault(name, name_length))
-        link_send(link, WIRE_RST, header->stream, 0, "no such name", strlen("no such name"));
+        refuse(link, header->stream, "no such name");
     else
         accept_open(link, header, &open, name, name_length);
     return 0;

@@ -11,6 +11,27 @@
 
 #include "base/log.h"
 
+static struct wire_stream_state state_of(const struct stream *stream)
+{
+    bool opening = stream->state == STREAM_UNSENT || stream->state == STREAM_OPENING;
+
+    return (struct wire_stream_state){.stream = stream->id,
+                                      .life = opening ? WIRE_STREAM_OPENING : WIRE_STREAM_OPEN,
+                                      .received = stream->rx.fifo.end,
+                                      .delivered = stream->rx.fifo.start};
+}
+
+/* LINGERING_MAX sees to it that all have room. */
+static uint32_t list_held(const struct link *link, struct wire_stream_state *states, uint32_t count)
+{
+    for (const struct lingerer *l = link->lingering->first; l && count < WIRE_STATES_MAX;
+         l = l->next)
+        if (l->link == link)
+            states[count++] =
+                (struct wire_stream_state){.stream = l->stream, .life = WIRE_STREAM_HELD};
+    return count;
+}
+
 /* Who hears how much was delivered sends as much more by the ring, at once: the ring has to say so,
  * too, or this side would find more there than there can be. */
 static void publish_delivered(struct link *link, struct stream *stream)
@@ -21,19 +42,14 @@ static void publish_delivered(struct link *link, struct stream *stream)
 
 void resync_send(struct link *link)
 {
-    static struct wire_stream_state states[WIRE_STREAMS_MAX]; /* one thread; 24 KiB */
+    static struct wire_stream_state states[WIRE_STATES_MAX]; /* one thread; 64 KiB */
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < link->count; i++) {
-        struct stream *stream = link->streams[i];
-
-        publish_delivered(link, stream);
-        states[count++] = (struct wire_stream_state){.stream = stream->id,
-                                                     .opening = stream->state == STREAM_UNSENT ||
-                                                                stream->state == STREAM_OPENING,
-                                                     .received = stream->rx.fifo.end,
-                                                     .delivered = stream->rx.fifo.start};
+        publish_delivered(link, link->streams[i]);
+        states[count++] = state_of(link->streams[i]);
     }
+    count = list_held(link, states, count);
     link_send(link, WIRE_RESYNC, 0, 0, states, count * sizeof(states[0]));
 }
 
@@ -55,7 +71,9 @@ static void missing(struct link *link, struct stream *stream)
         stream->state = STREAM_UNSENT;
         return;
     }
+    stream->peer_let_go = true;
     link_peer_forgot(link, stream);
+    link_say_closed(link, stream->id); /* it keeps the slot for us */
 }
 
 /* A program that was stopped in the middle of a copy has kept its ends of the rings: it knows where
@@ -63,7 +81,7 @@ static void missing(struct link *link, struct stream *stream)
 static void resume_open(struct link *link, struct stream *stream,
                         const struct wire_stream_state *state)
 {
-    if (state->opening && !stream->opener)
+    if (state->life == WIRE_STREAM_OPENING && !stream->opener)
         link_confirm_open(link, stream);
     if (!direct_holds_tx(stream) && stream_resume(stream, state->received, state->delivered,
                                                   link->loop->now_us) == STREAM_BROKEN)
@@ -81,6 +99,8 @@ static void resume(struct link *link, struct stream *stream, const struct wire_s
         return;
     if (!state)
         missing(link, stream);
+    else if (state->life == WIRE_STREAM_HELD)
+        link_peer_forgot(link, stream); /* but not its rings */
     else if (stream->state == STREAM_OPEN)
         resume_open(link, stream, state);
 }
@@ -99,18 +119,23 @@ static void bury_unlisted(struct link *link, const struct wire_stream_state *sta
 /* It ended here after our own RESYNC had still listed it: the peer would wait for it for ever. */
 static void tell_of_ended(struct link *link, const struct wire_stream_state *states, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        if (!states[i].opening && !link_find(link, states[i].stream))
-            link_send(link, WIRE_CLOSED, states[i].stream, 0, NULL, 0);
+    for (size_t i = 0; i < count; i++) {
+        if (states[i].life != WIRE_STREAM_OPEN || link_find(link, states[i].stream))
+            continue;
+        if (link_is_held(link, states[i].stream))
+            link_send(link, WIRE_RST, states[i].stream, 0, LINK_HELD_RING, strlen(LINK_HELD_RING));
+        else
+            link_say_closed(link, states[i].stream);
+    }
 }
 
 int on_resync(struct link *link, const struct wire_header *header, const uint8_t *payload)
 {
-    static struct wire_stream_state states[WIRE_STREAMS_MAX]; /* one thread; 24 KiB */
+    static struct wire_stream_state states[WIRE_STATES_MAX]; /* one thread; 64 KiB */
     size_t count = header->length / sizeof(*states);
     struct handover_event sync = {.input = HANDOVER_SYNC, .peer_epoch = header->epoch};
 
-    if (header->length % sizeof(*states) || count > WIRE_STREAMS_MAX)
+    if (header->length % sizeof(*states) || count > WIRE_STATES_MAX)
         return -EPROTO;
     if (!handover_expects(&link->handover, sync)) {
         log_error("link %u: epochs %u and %u do not fit together: one side was put back to an "

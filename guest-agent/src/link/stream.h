@@ -80,6 +80,7 @@ struct stream {
     bool opener;
     bool dead; /* to be removed at the end of this turn */
     bool peer_forgot;
+    bool peer_let_go; /* and no program there can touch its rings any more */
     bool readable;
     bool writable;
     uint32_t handovers;
@@ -87,6 +88,7 @@ struct stream {
     uint32_t port;
     struct caller caller;
     struct direct_page *direct; /* NULL: the agent holds the ends of both rings */
+    struct lingerer *lingerer;  /* for the day on which they cannot be taken back */
     int direct_fd;
     int direct_wake; /* an eventfd for a program that waits for other things, too; or -1 */
     bool direct_tx;  /* the program holds this end */

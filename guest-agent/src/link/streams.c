@@ -83,7 +83,6 @@ int on_rst(struct link *link, const struct wire_header *header, const uint8_t *p
     char reason[WIRE_REASON_MAX + 32];
     int length = header->length < WIRE_REASON_MAX ? (int)header->length : (int)WIRE_REASON_MAX;
 
-    link_bury(link, header->stream);
     if (!stream)
         return 0;
     snprintf(reason, sizeof(reason), "by the peer: %.*s", length, (const char *)payload);
@@ -91,7 +90,7 @@ int on_rst(struct link *link, const struct wire_header *header, const uint8_t *p
     stream->peer_forgot = true;
     stream->error = header->flags;
     link_reset(link, stream, reason);
-    link_send(link, WIRE_CLOSED, header->stream, 0, NULL, 0);
+    link_say_closed(link, header->stream);
     link_reap(link);
     return 0;
 }
@@ -102,10 +101,14 @@ int on_closed(struct link *link, const struct wire_header *header, const uint8_t
 
     (void)payload;
     link_bury(link, header->stream);
-    if (!stream)
+    if (!stream) {
+        if (!link->lower) /* whose word the slot waits for; that one answers no more */
+            link_say_closed(link, header->stream);
         return 0;
+    }
+    stream->peer_let_go = true;
     link_peer_forgot(link, stream);
-    link_send(link, WIRE_CLOSED, header->stream, 0, NULL, 0); /* the peer keeps its slot for us */
+    link_say_closed(link, header->stream); /* the peer keeps its slot for us */
     link_reap(link);
     return 0;
 }

@@ -126,7 +126,7 @@ static int map_any_device(struct view *view, char why[SHM_WHY_MAX])
 int shm_map(struct view *view, const char *file, const uint8_t nonce[REGION_NONCE_SIZE],
             char why[SHM_WHY_MAX])
 {
-    *view = (struct view){0};
+    *view = (struct view){.device = !file};
     memcpy(view->nonce, nonce, sizeof(view->nonce));
     return file ? map_file(view, file, why) : map_any_device(view, why);
 }

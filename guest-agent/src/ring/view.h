@@ -17,6 +17,7 @@ struct view {
     size_t size;
     char path[VIEW_PATH_MAX]; /* of what is mapped; empty: nobody else can map it */
     uint8_t nonce[REGION_NONCE_SIZE];
+    bool device;    /* it is a device's, and may be unplugged */
     uint64_t beats; /* of this side's heartbeat; its line in the region may not say so any more */
 };
 
