@@ -57,9 +57,10 @@ class HostDomain:
         return [link for link in links if link.owner == self.owner]
 
     def forget_all(self) -> None:
-        """No link of our testbed is left there, and no region mapped."""
+        """No link of our testbed is left there, no region mapped, and none of its domains known."""
         for link in self.links():
             self.agent.call("link.remove", peer=link.peer, owner=self.owner, policy="reset")
+        self.agent.call("domains.set", owner=self.owner, domains=[])
 
 
 def mapped(links: Iterable[Link]) -> dict[str, str]:

@@ -84,6 +84,10 @@ class Routes:
         with self._pool() as pool:
             list(pool.map(self._learn, unknown))
 
+    def host_ids(self) -> dict[str, int]:
+        """The numbers of the hosts, as domains; of those that are known."""
+        return {host: agent.domain_id for host, agent in self._agents.items()}
+
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(max(1, len(self._hosts)))
 

@@ -74,6 +74,7 @@ def apply(
     record = record.model_copy(update={"boot_ms": boot_ms})
     testbed = Testbed(record, places, guests, events)
     testbed.routes.tell()
+    testbed.domains.tell([*testbed.guests.values(), *testbed.hosts.values()])
     for grant in testbed.grants:
         with events.span("link", grant=grant.name):
             grant.introduce()

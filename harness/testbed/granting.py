@@ -31,6 +31,7 @@ def grant(testbed: Testbed, spec: GrantSpec) -> Grant:
     try:
         made.recover()
         testbed.routes.tell()
+        testbed.domains.tell((made.low, made.high))
         made.introduce()
         if made.should_share:
             made.share()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from harness.errors import GuestGone, TestbedError, UsageError
 from harness.events import EventLog
+from harness.grants.domains import Domains
 from harness.grants.grant import Grant
 from harness.grants.host_domain import HostDomain
 from harness.grants.routes import Routes
@@ -40,6 +41,8 @@ class Testbed:
         self.routes = Routes(
             record.testbed_id, record.relay_key, hosts, guests, events, self.granted_hosts
         )
+        ids = {name: record.topology.guest_id(name) for name in record.topology.guests}
+        self.domains = Domains(record.testbed_id, ids, self.routes.host_ids, events)
         there = {**guests, **self.hosts}
         self.grants = [
             self.grant_of(row) for row in record.grants if all(name in there for name in row.pair)

@@ -38,6 +38,7 @@ def attempt(action: Action, testbed: Testbed) -> None:
 def _note(testbed: Testbed, name: str) -> None:
     guest = testbed.guest(name)
     testbed.routes.tell()  # first: whoever is killed in between is followed by one who does both
+    testbed.domains.tell((guest,))
     guest.domain.write_note(guest.stay)
 
 
@@ -52,6 +53,7 @@ def _renew(testbed: Testbed, name: str) -> None:
 def _introduce(testbed: Testbed, *pair: str) -> None:
     testbed.routes.tell()
     found = _grant(testbed, pair)
+    testbed.domains.tell((found.low, found.high))
     found.tell(whereabouts.of_members(found))
 
 

@@ -83,6 +83,38 @@ def test_bad_arguments_of_link_add(g1: Agent, change: dict[str, Any], code: str)
     assert g1.call("links")["links"] == []
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"owner": "x" * 64},
+        {"owner": None},
+        {"domains": None},
+        {"domains": {}},
+        {"domains": [{"name": "g3", "id": 5}] * 1025},
+        {"domains": [7]},
+        {"domains": [{"name": "g3"}]},
+        {"domains": [{"name": "../g3", "id": 5}]},
+        {"domains": [{"name": "g3", "id": 2}]},
+    ],
+)
+def test_bad_arguments_of_domains_set(g1: Agent, change: dict[str, Any]) -> None:
+    """What was said before stays."""
+    good = {"owner": "lab", "domains": [{"name": "g2", "id": 4}]}
+    g1.call("domains.set", **good)
+    with pytest.raises(Refused, match="bad-argument"):
+        g1.call("domains.set", **{**good, **change})
+    assert g1.call("links")["domains"] == good["domains"]
+
+
+def test_no_more_than_so_many_say_which_domains_there_are(g1: Agent) -> None:
+    for number in range(16):
+        g1.call("domains.set", owner=f"lab-{number}", domains=[{"name": "g2", "id": 4}])
+    with pytest.raises(Refused, match="busy"):
+        g1.call("domains.set", owner="lab-16", domains=[{"name": "g2", "id": 4}])
+    g1.call("domains.set", owner="lab-0", domains=[])
+    g1.call("domains.set", owner="lab-16", domains=[{"name": "g2", "id": 4}])
+
+
 def test_link_add_is_idempotent_and_clashes_are_refused(g1: Agent) -> None:
     link = {"peer": "g2", "peer_id": 4, "address": "127.0.0.1", "port": 7, "key": Pair.KEY}
     g1.call("link.add", **link)

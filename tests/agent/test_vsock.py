@@ -55,6 +55,25 @@ def test_nobody_there(pair: Pair, cid: int, said: str) -> None:
         assert client.end() == said
 
 
+def test_no_grant(pair: Pair) -> None:
+    """Who else there is, the harness tells, anew each time, for each testbed on its own."""
+    g1 = pair.g1
+    for owner, number in (("lab-1", 9), ("lab-2", 10)):
+        g1.call("domains.set", owner=owner, domains=[{"name": "g9", "id": number}])
+    assert g1.call("links")["domains"] == [{"name": "g9", "id": 10}, {"name": "g9", "id": 9}]
+    for number in (9, 10):
+        with program(g1, REFUSED, number, PORT) as client:
+            assert client.end() == "Permission denied"
+    g1.call("domains.set", owner="lab-1", domains=[{"name": "g2", "id": 4}])
+    assert g1.call("links")["domains"] == [{"name": "g9", "id": 10}]  # with g2 there is a link
+    with program(g1, REFUSED, 4, PORT) as client:
+        assert client.end() == "Connection refused"
+    for owner in ("lab-1", "lab-2"):
+        g1.call("domains.set", owner=owner, domains=[])
+    with program(g1, REFUSED, 9, PORT) as client:
+        assert client.end() == "No route to host"
+
+
 def test_a_port_that_is_bound_but_does_not_listen(pair: Pair) -> None:
     bound = "s = vsock(); s.bind((socket.VMADDR_CID_ANY, 5000)); say('bound'); sys.stdin.read()"
     with program(pair.g2, bound) as server:

@@ -10,6 +10,8 @@ from tests.lab.support import User
 
 PORT = 5000
 SERVER_ID = 4  # g2's domain id
+HOST_ID = 1000  # h1's, which there is no grant with
+NOBODYS_ID = 99
 REPORT = "/run/volley.json"
 
 
@@ -56,3 +58,5 @@ def test_round_trips_go_on_through_migrations(lasting: User) -> None:
     in_guest(lasting, "g1", "kill -TERM $(pidof volley)")
     report = json.loads(await_text(lasting, "g1", REPORT, "rounds"))
     assert report["rounds"] > 1000
+    for domain, said in ((HOST_ID, "Permission denied"), (NOBODYS_ID, "No route to host")):
+        assert said in in_guest(lasting, "g1", f"domsock nc {domain} {PORT} 2>&1 || true")

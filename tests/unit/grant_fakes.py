@@ -36,6 +36,7 @@ class Member:
         self.name, self.domain_id, self.place, self.log = name, domain_id, Place(host), log
         self.devices: dict[str, str] = {}
         self.handlers: dict[str, Handler] = {
+            "domains.set": lambda _: {},
             "link.add": lambda _: {},
             "link.remove": lambda r: self._note(f"forget {r['peer']}", {}),
             "links": lambda _: self._links(),

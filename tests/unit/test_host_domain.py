@@ -106,6 +106,8 @@ def test_a_testbed_that_goes_takes_its_own_links_only() -> None:
     stage.domain.forget_all()
     [removed] = stage.requests("link.remove")
     assert (removed["peer"], removed["owner"], removed["policy"]) == ("g1", OWNER, "reset")
+    [told] = stage.requests("domains.set")
+    assert (told["owner"], told["domains"]) == (OWNER, [])
 
 
 def test_the_guest_is_the_lower_one_and_nobody_is_asked_for_that() -> None:

@@ -13,3 +13,6 @@ void text_clean(char *text);
 /* A domain's name becomes a folder: letters, digits, '-', '_' and '.', and never "self" or "host".
  */
 bool domain_name_valid(const char *name);
+/* A domain's number. 0 to 2 and the largest have meanings of their own, as AF_VSOCK has it. */
+#define DOMAIN_ID_MIN 3u
+#define DOMAIN_ID_MAX 0xfffffffeu

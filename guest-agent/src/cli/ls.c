@@ -1,4 +1,4 @@
-/* domsock ls: the domains there are grants with, and what can be reached by name and by port. */
+/* domsock ls: the domains there are, and what can be reached by name and by port. */
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -32,6 +32,10 @@ static void print_domains(const json_t *answer)
                number(link, "peer_id"), text(link, "state"), text(link, "path"),
                number(link, "streams"), (double)number(link, "size") / (1 << 20),
                number(link, "peer_id") == number(answer, "host") ? "  this host" : "");
+    }
+    json_array_foreach(json_object_get(answer, "domains"), index, link)
+    {
+        printf("%-16s %-10lld %-10s\n", text(link, "name"), number(link, "id"), "no grant");
     }
 }
 
@@ -95,9 +99,10 @@ static void print_ports(const json_t *exports)
 static void print_json(const json_t *links, const json_t *exports)
 {
     json_t *all = json_pack(
-        "{s:O, s:O, s:O, s:O, s:O}", "links", json_object_get(links, "links"), "local",
-        json_object_get(exports, "local"), "withheld", json_object_get(exports, "withheld"),
-        "remote", json_object_get(exports, "remote"), "ports", json_object_get(exports, "ports"));
+        "{s:O, s:O, s:O, s:O, s:O, s:O}", "links", json_object_get(links, "links"), "domains",
+        json_object_get(links, "domains"), "local", json_object_get(exports, "local"), "withheld",
+        json_object_get(exports, "withheld"), "remote", json_object_get(exports, "remote"), "ports",
+        json_object_get(exports, "ports"));
 
     json_dumpf(all, stdout, JSON_INDENT(2));
     putchar('\n');

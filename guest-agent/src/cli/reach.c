@@ -161,12 +161,12 @@ const char *reach_hint(int error)
     case -ENODEV:
         return "; is domsockd running here? --run-dir?";
     case -EHOSTUNREACH:
-        return "; there is no grant with it: domsock ls shows which there are";
+        return "; there is no such domain, or it is not known here: see domsock ls";
     case -ECONNREFUSED:
     case -ENOENT:
         return "; nobody listens there, or it is not shown here: see domsock ls, in both domains";
     case -EACCES:
-        return "; this user may not, or there is no grant with this host";
+        return "; there is no grant with it, or this user may not";
     default:
         return "";
     }

@@ -31,6 +31,7 @@ struct options {
     struct remote_user remote_user; /* for domains that have no user of their own here */
 };
 
+struct domains;
 struct peer;
 struct ctl;
 struct exports;
@@ -50,6 +51,7 @@ struct agent {
     struct loop_source listener;
     uint16_t port;
     struct peer *peers;
+    struct domains *domains;
     struct session *strangers[AGENT_STRANGERS_MAX]; /* callers that have not proven who they are */
     struct ctl *ctl;
     struct exports *exports;

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "daemon/agent.h"
 #include "daemon/ctl.h"
+#include "daemon/domains.h"
 #include "daemon/exports.h"
 #include "daemon/peers.h"
 #include "daemon/ports.h"
@@ -119,6 +120,7 @@ static void finish(struct agent *agent)
     relay_stop(agent);
     shim_stop(agent);
     ports_stop(agent);
+    domains_stop(agent);
     exports_stop(agent);
     ctl_stop(agent);
     loop_deinit(&agent->loop);

@@ -12,6 +12,7 @@
 #include "daemon/args.h"
 #include "daemon/ctl.h"
 #include "daemon/describe.h"
+#include "daemon/domains.h"
 #include "daemon/exports.h"
 #include "daemon/host.h"
 #include "daemon/imports.h"
@@ -19,8 +20,6 @@
 #include "daemon/requests.h"
 #include "daemon/routes.h"
 
-#define OP_ID_MIN 3u
-#define OP_ID_MAX 0xfffffffeu
 #define OP_DEADLINE_MAX_MS 600000u
 #define OP_DEADLINE_MS 10000u
 
@@ -92,7 +91,7 @@ static void parse_link(struct args *args, struct peer_told *told)
 
     *told = (struct peer_told){
         .name = name ? name : "",
-        .id = (uint32_t)args_number(args, "peer_id", OP_ID_MIN, OP_ID_MAX),
+        .id = (uint32_t)args_number(args, "peer_id", DOMAIN_ID_MIN, DOMAIN_ID_MAX),
         .owner = owner ? owner : "",
         .address = address ? address : "",
         .port = (uint16_t)args_number_or(args, "port", 1, UINT16_MAX, AGENT_PORT_DEFAULT)};
@@ -145,7 +144,9 @@ static void op_links(struct agent *agent, struct args *args, struct reply *reply
     (void)args;
     for (struct peer *peer = agent->peers; peer; peer = peer->next)
         json_array_append_new(links, describe_link(peer));
-    reply_ok(reply, json_pack("{s:o, s:I}", "links", links, "host", (json_int_t)host_id(agent)));
+    reply_ok(reply,
+             json_pack("{s:o, s:o, s:I}", "links", links, "domains",
+                       domains_describe_unlinked(agent), "host", (json_int_t)host_id(agent)));
 }
 
 static void op_streams(struct agent *agent, struct args *args, struct reply *reply)
@@ -223,6 +224,7 @@ static const struct {
     {"link.add", op_link_add},
     {"link.remove", op_link_remove},
     {"links", op_links},
+    {"domains.set", domains_serve_set},
     {"streams", op_streams},
     {"exports", op_exports},
     {"region.attach", op_region_attach},

@@ -10,6 +10,7 @@
 
 #include "base/backoff.h"
 #include "base/log.h"
+#include "base/name.h"
 #include "base/socket.h"
 #include "daemon/ctl.h"
 #include "daemon/peers.h"
@@ -20,8 +21,6 @@
 #define ROUTE_ADDRESS_MAX 63u
 #define ROUTES_MAX 256u
 #define ROUTES_FILE "routes.json"
-#define ROUTE_ID_MIN 3u
-#define ROUTE_ID_MAX 0xfffffffeu
 
 struct route {
     struct route *next;
@@ -206,11 +205,11 @@ static void parse(const struct agent *agent, struct args *args, struct wish *wis
 {
     struct in_addr parsed;
 
-    wish->domain = (uint32_t)args_number(args, "domain", ROUTE_ID_MIN, ROUTE_ID_MAX);
+    wish->domain = (uint32_t)args_number(args, "domain", DOMAIN_ID_MIN, DOMAIN_ID_MAX);
     wish->socket = args_text_or_null(args, "socket", ROUTE_SOCKET_MAX);
     wish->address = args_text_or_null(args, "address", ROUTE_ADDRESS_MAX);
     if (wish->address) {
-        wish->host = (uint32_t)args_number(args, "host", ROUTE_ID_MIN, ROUTE_ID_MAX);
+        wish->host = (uint32_t)args_number(args, "host", DOMAIN_ID_MIN, DOMAIN_ID_MAX);
         wish->port = (uint16_t)args_number_or(args, "port", 1, UINT16_MAX, TRUNK_PORT_DEFAULT);
         args_hex(args, "key", wish->key, sizeof(wish->key));
     }

@@ -93,6 +93,14 @@ def test_introducing_tells_both_the_same_key() -> None:
     assert low == high and len(low) == 1
 
 
+def test_introducing_tells_both_who_else_there_is() -> None:
+    hall = Hall(ROW)
+    hall.do("introduce")
+    for member in (hall.stage.low, hall.stage.high):
+        [told] = [r for r in member.transport.requests if r["op"] == "domains.set"]
+        assert told["domains"] == [{"name": "g1", "id": 3}, {"name": "g2", "id": 4}]
+
+
 def test_who_has_no_grant_forgets_the_other() -> None:
     hall = Hall()
     hall.plugged("g1", "g2")

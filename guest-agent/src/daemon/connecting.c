@@ -1,0 +1,106 @@
+#include "daemon/connecting.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/socket.h"
+#include "daemon/domains.h"
+#include "daemon/host.h"
+#include "daemon/peers.h"
+#include "daemon/ports.h"
+
+#define HOST_PATIENCE_US                                                                           \
+    5000000u /* a guest that has just arrived is told where within a second                        \
+              */
+
+/* Both programs are in this domain: they get the two ends of one pair, and need us no more. */
+static void connect_here(struct call *call, const struct shim_request *request, int fd)
+{
+    struct shim_caller caller = {.cid = request->cid,
+                                 .own_cid = request->cid,
+                                 .port = call->local_port,
+                                 .user = call_asking(call).uid};
+    int error;
+
+    call_take_filler(call);
+    error = ports_pass(call->agent, request->port, caller, fd);
+    close(fd);
+    call_answer(call, error == -EAGAIN ? ECONNRESET : -error, call->local_port);
+}
+
+/* Only the grant is missing, or there is no such domain. */
+static int unreachable(const struct call *call, uint32_t cid, uint32_t domain)
+{
+    bool known = cid == SHIM_CID_HOST ? domain != 0 : domains_know(call->agent, domain);
+
+    return known ? EACCES : EHOSTUNREACH;
+}
+
+static void connect_to_peer(struct call *call, const struct shim_request *request, uint32_t domain,
+                            int fd)
+{
+    struct peer *peer = peers_find_by_id(call->agent, domain);
+    struct caller caller = {.port = call->local_port, .user = call_asking(call).uid};
+    uint32_t id;
+
+    if (!peer) {
+        close(fd);
+        call_answer(call, unreachable(call, request->cid, domain), 0);
+        return;
+    }
+    call->stream = (uint64_t)peer->link->peer_id << 32;
+    id = link_call(peer->link, fd, request->port, &caller, socket_type(fd) == SOCK_SEQPACKET);
+    if (!id)
+        call_answer(call, ENOBUFS, 0);
+    else
+        call->stream |= id;
+}
+
+struct stream *connecting_stream(const struct call *call, uint64_t id, struct link **link)
+{
+    struct peer *peer = peers_find_by_id(call->agent, (uint32_t)(id >> 32));
+
+    *link = peer ? peer->link : NULL;
+    return peer ? link_find(peer->link, (uint32_t)id) : NULL;
+}
+
+void connecting_give_up(struct call *call)
+{
+    struct link *link;
+    struct stream *stream = connecting_stream(call, call->stream, &link);
+
+    call->stream = 0;
+    if (stream)
+        link_reset_stream(link, stream, "the program did not wait for it to open");
+}
+
+static void too_late(struct loop_timer *timer)
+{
+    struct call *call = container_of(timer, struct call, deadline);
+
+    connecting_give_up(call);
+    call_answer(call, ETIMEDOUT, 0);
+}
+
+void connecting_serve(struct call *call, const struct shim_request *request, int fd)
+{
+    uint32_t port = request->local_port, domain = request->cid;
+    struct loop *loop = &call->agent->loop;
+
+    call->local_port =
+        ports_become_caller(call->agent, port, fd) ? port : ports_ephemeral(call->agent);
+    if (request->filler) {
+        call->filler = request->filler < SHIM_FILLER_MAX ? request->filler : SHIM_FILLER_MAX;
+        call->socket = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    }
+    call->deadline.expired = too_late;
+    if (request->timeout_us)
+        loop_arm(loop, &call->deadline, request->timeout_us);
+    if (domain == SHIM_CID_HOST)
+        domain = host_id(call->agent);
+    if (domain == SHIM_CID_LOCAL || domain == call->agent->options.id)
+        connect_here(call, request, fd);
+    else
+        connect_to_peer(call, request, domain, fd);
+}

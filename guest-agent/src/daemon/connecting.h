@@ -1,0 +1,11 @@
+/* CONNECT: a program of this domain calls a port. */
+#pragma once
+
+#include "daemon/calls.h"
+
+/* Takes the socket. */
+void connecting_serve(struct call *call, const struct shim_request *request, int fd);
+/* Nobody would ever take its stream. */
+void connecting_give_up(struct call *call);
+/* What the shim calls so; NULL: there is none. */
+struct stream *connecting_stream(const struct call *call, uint64_t id, struct link **link);
