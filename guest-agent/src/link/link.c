@@ -89,7 +89,8 @@ static void forget(struct link *link, const char *reason)
 /* The peer has begun a new life: nothing it knew of this link is left. */
 static void forget_peer(struct link *link, uint64_t incarnation)
 {
-    forget(link, "the peer's agent was started anew");
+    if (link->peer_incarnation) /* else streams wait for the first connection */
+        forget(link, "the peer's agent was started anew");
     link->peer_incarnation = incarnation;
 }
 
