@@ -172,6 +172,59 @@ def test_no_grant_with_the_host(both: Hosts) -> None:
     assert not (both.g1.run_dir / "host").is_symlink()
 
 
+PATIENT = """
+import ctypes, struct
+SO_VM_SOCKETS_CONNECT_TIMEOUT = 6
+def patient():
+    made = vsock(); option = socket.AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT
+    assert ctypes.CDLL(None).setsockopt(made.fileno(), *option, struct.pack("qq", 60, 0), 16) == 0
+    return made
+"""
+CONNECTS = (
+    PATIENT
+    + """
+one = patient(); say("connects"); one.connect((2, int(sys.argv[1]))); say(one.recv(100).decode())
+"""
+)
+CONNECTS_LATER = (
+    PATIENT
+    + """
+one = patient(); one.setblocking(False)
+try: one.connect((2, 5000))
+except BlockingIOError as error: say(error.strerror)
+say(select.select([], [one], [], 0)[1])
+_, writable, _ = select.select([], [one], [])
+say(os.strerror(one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)))
+"""
+)
+
+
+def test_who_has_just_arrived_waits_to_be_told_where(folder: Path) -> None:
+    with hosts(folder) as made:
+        made.meet(made.g1, made.h1)
+        with (
+            program(made.h1, SERVE, 0xFFFFFFFF, PORT + 1, "h1") as server,
+            program(made.g1, CONNECTS, PORT + 1) as patient,
+            program(made.g1, CONNECTS_LATER) as later,
+        ):
+            assert (server.line(), patient.line()) == ("listening", "connects")
+            assert (later.line(), later.line()) == ("Operation now in progress", "[]")
+            made.route()
+            assert later.line() == "Connection refused"  # by h1: nobody listens there
+            assert patient.line() == "h1"
+
+
+def test_one_who_gives_up_before_it_is_known_where(folder: Path) -> None:
+    """Nothing of it is left to be called later."""
+    with hosts(folder) as made:
+        pair = made.meet(made.g1, made.h1)
+        with program(made.g1, CONNECTS_LATER) as later:
+            assert (later.line(), later.line()) == ("Operation now in progress", "[]")
+        made.route()
+        pair.await_up()
+        assert not made.g1.streams() and not made.h1.streams()
+
+
 def test_a_host_that_nobody_has_told_of(folder: Path) -> None:
     with hosts(folder) as made:
         assert refusal(made.g1, HOST) == "No route to host"

@@ -16,10 +16,13 @@ void call_hang_up(struct call *call)
     *at = call->next;
     shim->count--;
     loop_disarm(&call->agent->loop, &call->deadline);
+    loop_disarm(&call->agent->loop, &call->patience);
     loop_remove(&call->agent->loop, &call->source);
     close(call->source.fd);
     if (call->socket >= 0)
         close(call->socket);
+    if (call->parked >= 0)
+        close(call->parked);
     free(call);
 }
 

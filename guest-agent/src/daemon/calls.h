@@ -15,6 +15,9 @@ struct call {
     uint32_t filler; /* so many bytes of no meaning are in the way */
     int socket;      /* to be given back when that fails; -1: its program has another */
     struct loop_timer deadline;
+    int parked; /* the other end of one to the host, while that is not known; else -1 */
+    struct shim_request request; /* what it wants then */
+    struct loop_timer patience;
 };
 
 struct shim {

@@ -57,6 +57,57 @@ static void connect_to_peer(struct call *call, const struct shim_request *reques
         call->stream |= id;
 }
 
+/* ---- CID 2, while it is not known which host that is ---- */
+
+static void nobody_came(struct loop_timer *timer)
+{
+    call_answer(container_of(timer, struct call, patience), EHOSTUNREACH, 0);
+}
+
+/* Not for as long as the program waits: it is to hear that there is no host. */
+static void park(struct call *call, const struct shim_request *request, int fd)
+{
+    uint64_t most_us = request->timeout_us ? request->timeout_us / 4 * 3 : HOST_PATIENCE_US;
+
+    call->request = *request;
+    call->parked = fd;
+    loop_arm(&call->agent->loop, &call->patience,
+             most_us < HOST_PATIENCE_US ? most_us : HOST_PATIENCE_US);
+}
+
+static void connect_on(struct call *call, const struct shim_request *request, int fd)
+{
+    uint32_t domain = request->cid;
+
+    if (domain == SHIM_CID_HOST)
+        domain = host_id(call->agent);
+    if (request->cid == SHIM_CID_HOST && !domain && call->agent->options.data)
+        park(call, request, fd);
+    else if (domain == SHIM_CID_LOCAL || domain == call->agent->options.id)
+        connect_here(call, request, fd);
+    else
+        connect_to_peer(call, request, domain, fd);
+}
+
+void connecting_host_changed(const struct agent *agent)
+{
+    struct call *call = agent->shim && host_id(agent) ? agent->shim->calls : NULL, *next;
+
+    for (; call; call = next) {
+        struct shim_request request = call->request;
+        int fd = call->parked;
+
+        next = call->next;
+        if (fd < 0)
+            continue;
+        call->parked = -1;
+        loop_disarm(&call->agent->loop, &call->patience);
+        connect_on(call, &request, fd);
+    }
+}
+
+/* ---- the request ---- */
+
 struct stream *connecting_stream(const struct call *call, uint64_t id, struct link **link)
 {
     struct peer *peer = peers_find_by_id(call->agent, (uint32_t)(id >> 32));
@@ -85,7 +136,7 @@ static void too_late(struct loop_timer *timer)
 
 void connecting_serve(struct call *call, const struct shim_request *request, int fd)
 {
-    uint32_t port = request->local_port, domain = request->cid;
+    uint32_t port = request->local_port;
     struct loop *loop = &call->agent->loop;
 
     call->local_port =
@@ -95,12 +146,8 @@ void connecting_serve(struct call *call, const struct shim_request *request, int
         call->socket = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     }
     call->deadline.expired = too_late;
+    call->patience.expired = nobody_came;
     if (request->timeout_us)
         loop_arm(loop, &call->deadline, request->timeout_us);
-    if (domain == SHIM_CID_HOST)
-        domain = host_id(call->agent);
-    if (domain == SHIM_CID_LOCAL || domain == call->agent->options.id)
-        connect_here(call, request, fd);
-    else
-        connect_to_peer(call, request, domain, fd);
+    connect_on(call, request, fd);
 }

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/name.h"
+#include "daemon/connecting.h"
 #include "daemon/peers.h"
 #include "daemon/relay.h"
 
@@ -38,4 +39,6 @@ void host_changed(const struct agent *agent)
         unlink(path);
     else if (point_to(path, peer->name) < 0)
         log_warning("%s cannot lead to %s", path, peer->name);
+    if (id)
+        connecting_host_changed(agent);
 }

@@ -137,7 +137,7 @@ static void call_ready(struct loop_source *source, uint32_t events)
     got = passing_receive(source->fd, &request, sizeof(request), &fd, MSG_DONTWAIT);
     if (got == -EAGAIN || got == -EINTR)
         return;
-    if (got == (ssize_t)sizeof(request) && !call->stream) {
+    if (got == (ssize_t)sizeof(request) && !call->stream && call->parked < 0) {
         serve(call, &request, checked(fd));
         return;
     }
@@ -165,7 +165,8 @@ static void listener_ready(struct loop_source *source, uint32_t events)
     *call = (struct call){.next = shim->calls,
                           .agent = shim->agent,
                           .source = {.fd = fd, .ready = call_ready},
-                          .socket = -1};
+                          .socket = -1,
+                          .parked = -1};
     shim->calls = call;
     shim->count++;
     loop_add(&shim->agent->loop, &call->source, EPOLLIN | EPOLLRDHUP);
