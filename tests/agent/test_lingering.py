@@ -6,13 +6,14 @@ them is told by whether the next stream is in shared memory.
 
 from __future__ import annotations
 
+import os
 import signal
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from agents import Agent, Pair, Refused, wait_until
+from agents import PATIENCE_S, Agent, Pair, Refused, wait_until
 from programs import open_streams
 from shimmed import PORT, Program, await_direct, program
 
@@ -170,3 +171,22 @@ def test_a_region_of_an_earlier_life(on_shm: Pair) -> None:
     with pytest.raises(Refused, match="used once"):
         on_shm.g2.call("region.attach", peer="g1", nonce=nonce, file=str(path), deadline_ms=0)
     on_shm.share_memory()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root finds another process's pages")
+def test_a_killed_agents_programs_are_found_by_its_next_life(narrow: Pair) -> None:
+    """One that goes on is parted from its ring, one that is in the middle of a copy is known."""
+    endless = READER.replace("sys.stdin.readline(); ", "sys.stdin.read(); ")
+    with program(narrow.g1, endless, PORT) as reader:
+        assert reader.line() == "listening"
+        with program(narrow.g2, SENDER, narrow.g1.id, PORT) as sender:
+            assert (sender.line(), reader.line()) == ("connected", "connected")
+            await_direct(narrow.g2)
+            stop_in_a_copy(sender)
+            narrow.g2.stop(signal.SIGKILL)
+            narrow.g2.start(f"127.0.0.1:{narrow.g2.port}")
+            assert narrow.g2.call("hello")["lingering"]
+            sender.process.send_signal(signal.SIGCONT)
+            assert sender.process.wait(PATIENCE_S)  # by an error: its stream has ended
+            assert not narrow.g2.call("hello")["lingering"]
+    assert narrow.g1.call("hello")["lingering"] == 0

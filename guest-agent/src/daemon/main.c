@@ -17,6 +17,7 @@
 #include "daemon/ctl.h"
 #include "daemon/domains.h"
 #include "daemon/exports.h"
+#include "daemon/inheritance.h"
 #include "daemon/peers.h"
 #include "daemon/ports.h"
 #include "daemon/relay.h"
@@ -75,8 +76,11 @@ static int start(struct agent *agent)
     agent->budget.limit = agent->options.memory;
     randombytes_buf(&agent->incarnation, sizeof(agent->incarnation));
     error = lock_run_dir(agent);
-    if (!error)
+    if (!error) {
+        inheritance_name(agent);
+        inheritance_take(agent);
         error = loop_init(&agent->loop);
+    }
     if (!error)
         error = catch_signals(agent);
     if (!error)

@@ -60,14 +60,16 @@ static void op_hello(struct agent *agent, struct args *args, struct reply *reply
     char incarnation[17];
 
     (void)args;
+    lingering_look(&agent->lingering);
     snprintf(incarnation, sizeof(incarnation), "%016" PRIx64, agent->incarnation);
     reply_ok(reply,
-             json_pack("{s:s, s:I, s:s, s:i, s:s, s:i, s:I, s:I, s:i, s:I}", "name",
+             json_pack("{s:s, s:I, s:s, s:i, s:s, s:i, s:I, s:I, s:i, s:I, s:i}", "name",
                        agent->options.name, "domain_id", (json_int_t)agent->options.id, "version",
                        AGENT_VERSION, "abi", (int)REGION_ABI_VERSION, "incarnation", incarnation,
                        "pid", (int)getpid(), "monotonic_ns", (json_int_t)(now_us * 1000u),
                        "uptime_ms", (json_int_t)((now_us - agent->started_us) / 1000u), "port",
-                       (int)agent->port, "host", (json_int_t)host_id(agent)));
+                       (int)agent->port, "host", (json_int_t)host_id(agent), "lingering",
+                       (int)agent->lingering.count));
 }
 
 static const char *link_fault(const char *name, const char *address)

@@ -89,9 +89,9 @@ static int empty_rx(struct link *link, struct stream *stream)
 }
 
 /* Sealed: a program that cut it short would end the agent. */
-static int make_page(struct stream *stream)
+static int make_page(const struct link *link, struct stream *stream)
 {
-    int fd = memfd_create("domsock-stream", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int fd = memfd_create(link->lingering->page_name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     struct lingerer *lingerer = malloc(sizeof(*lingerer));
     void *page = MAP_FAILED;
 
@@ -116,7 +116,7 @@ static int make_page(struct stream *stream)
 static int find_page(const struct link *link, struct stream *stream)
 {
     int out = link->lower ? 0 : 1;
-    int error = stream->direct ? 0 : make_page(stream);
+    int error = stream->direct ? 0 : make_page(link, stream);
 
     if (error)
         return error;

@@ -66,7 +66,7 @@ bool lingering_in_ring(const struct lingering *lingering, const struct link *lin
     return lingerer != NULL;
 }
 
-static void forget_those_behind(struct lingering *lingering)
+void lingering_look(struct lingering *lingering)
 {
     uint32_t stream;
 
@@ -78,7 +78,7 @@ bool lingering_in_region(struct lingering *lingering, const uint8_t nonce[REGION
 {
     const struct lingerer *lingerer;
 
-    forget_those_behind(lingering);
+    lingering_look(lingering);
     lingerer = lingering->first;
     while (lingerer && memcmp(lingerer->nonce, nonce, REGION_NONCE_SIZE) != 0)
         lingerer = lingerer->next;
@@ -94,7 +94,7 @@ bool lingering_in_device(struct lingering *lingering)
 {
     const struct lingerer *lingerer;
 
-    forget_those_behind(lingering);
+    lingering_look(lingering);
     lingerer = lingering->first;
     while (lingerer && !(lingerer->device && may_have_gone(lingerer)))
         lingerer = lingerer->next;

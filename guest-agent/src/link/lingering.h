@@ -27,6 +27,7 @@ struct lingerer {
 struct lingering {
     struct lingerer *first;
     uint32_t count;
+    char page_name[64]; /* of all pages of this agent, in its next life, too */
 };
 
 /* Takes the lingerer and its page. */
@@ -35,6 +36,8 @@ void lingering_deinit(struct lingering *lingering);
 
 bool lingering_in_ring(const struct lingering *lingering, const struct link *link, uint32_t stream);
 bool lingering_in_region(struct lingering *lingering, const uint8_t nonce[REGION_NONCE_SIZE]);
+/* Forgets those that have let go of a region that the link is not in any more. */
+void lingering_look(struct lingering *lingering);
 /* In a device that may have gone. */
 bool lingering_in_device(struct lingering *lingering);
 /* The link leaves its region; they may not have. */
