@@ -11,7 +11,7 @@ from pathlib import Path
 
 import lying
 import pytest
-from agents import BUILD, Agent, Refused, wait_until
+from agents import BUILD, Agent, Refused, stop_all, wait_until
 from lying import LyingGuest
 from programs import Server, await_motion, both_ways, connect, finish_all, open_streams
 from relayed import HostAndGuest, Hosts, dies_and_is_met_again, hosts
@@ -160,6 +160,31 @@ def test_a_killed_agent_of_the_host_ends_streams_and_is_met_again(
     both: Hosts, pair: HostAndGuest
 ) -> None:
     dies_and_is_met_again(both, pair, both.h1, both.g1)
+
+
+@pytest.mark.parametrize(
+    ("options", "second"),
+    [((), [4096] * 3), (("--relay-listen", "127.0.0.1:0"), [4096, 262144, 262144])],
+)
+def test_what_a_link_may_hold(folder: Path, options: tuple[str, ...], second: list[int]) -> None:
+    """A host's links have a budget each, a guest's share one: here for two large windows."""
+    agents = [Agent(folder, "g1", 3), Agent(folder, "g2", 4)]
+    one = Agent(folder, "h1", 1001, "--memory", "1", *options)
+    held = []
+    try:
+        for guest in agents:
+            how = {"key": Hosts.KEY, "address": "127.0.0.1"}
+            guest.call("link.add", peer="h1", peer_id=1001, port=one.port, **how)
+            one.call("link.add", peer=guest.name, peer_id=guest.id, port=guest.port, **how)
+            wait_until(lambda g=guest: g.link()["state"] == "up", "the link is up")
+            held.append(open_streams(HostAndGuest(folder, guest, one), 3))
+        sizes = {peer: [] for peer in ("g1", "g2")}
+        for stream in one.streams():
+            sizes[stream["peer"]].append(stream["ring_bytes"])
+        assert sorted(sizes["g1"]) == [4096, 262144, 262144]
+        assert sorted(sizes["g2"]) == second
+    finally:
+        stop_all([*agents, one])
 
 
 # ---- refusals ----

@@ -20,7 +20,8 @@ static const char usage[] =
     "  --listen   where peers' agents connect (default 0.0.0.0:7777; port 0: any free one)\n"
     "  --relay-listen  on a host: where other hosts' agents connect (default: nowhere)\n"
     "  --log      a file to append to (default: standard error)\n"
-    "  --memory   MiB that all streams' windows may use together (default 8)\n"
+    "  --memory   MiB that all streams' windows may use together (default 8); on a host,\n"
+    "             those of each link\n"
     "  --grace    ms that streams wait for a lost connection to come back (default 60000)\n"
     "  --remote-user  who connects to servers here for a remote domain that has no user\n"
     "             domsock-DOMAIN on this machine: a name or number, never root (default 65534)\n";

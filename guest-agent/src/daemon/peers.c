@@ -246,6 +246,14 @@ struct peer *peers_find_by_id(const struct agent *agent, uint32_t id)
     return peer;
 }
 
+/* A small guest has one budget for all its links. A host has one for each: none of its guests has
+ * less for the others. */
+static struct budget *budget_of(struct agent *agent, struct peer *peer)
+{
+    peer->budget.limit = agent->options.memory;
+    return agent->options.relay_address[0] ? &peer->budget : &agent->budget;
+}
+
 static struct peer *peer_new(struct agent *agent, const struct peer_told *told)
 {
     struct peer *peer = calloc(1, sizeof(*peer));
@@ -260,8 +268,8 @@ static struct peer *peer_new(struct agent *agent, const struct peer_told *told)
     dialling_init(peer);
     snprintf(peer->name, sizeof(peer->name), "%s", told->name);
     snprintf(peer->owner, sizeof(peer->owner), "%s", told->owner);
-    peer->link = link_new(&agent->loop, &agent->budget, &agent->lingering, agent->options.id,
-                          told->id, &peer_link_user, peer);
+    peer->link = link_new(&agent->loop, budget_of(agent, peer), &agent->lingering,
+                          agent->options.id, told->id, &peer_link_user, peer);
     if (!peer->link) {
         free(peer);
         return NULL;

@@ -33,6 +33,7 @@ struct peer {
     struct keys keys;
     bool relayed;          /* its last connection goes, or went, through the hosts */
     struct remote_user as; /* who acts here for it */
+    struct budget budget;  /* of a host's link */
     struct link *link;
     struct session *session; /* carries the link, or is on the way to it */
     struct loop_source dialling;
