@@ -17,6 +17,8 @@ from agents import PATIENCE_S, Agent, Pair, Refused, wait_until
 from programs import open_streams
 from shimmed import PORT, Program, await_direct, program
 
+from harness import clock
+
 SENDER = """
 one = end(int(sys.argv[1]), int(sys.argv[2])); say("connected"); block = bytes(65536)
 while True: one.send(block)
@@ -150,6 +152,24 @@ def test_it_holds_up_no_handover(narrow: Pair) -> None:
     narrow.hand_over("tcp")
     narrow.share_memory(1 << 20)
     assert path_of_the_next(narrow) == "shm"
+
+
+def test_it_holds_up_nobody_else(on_shm: Pair) -> None:
+    """Its stream waits for it, with an end of the other side's that is not told yet: the agent
+    looks again and again, and is not kept by that.
+    """
+    with program(on_shm.g2, READER, PORT) as reader:
+        assert reader.line() == "listening"
+        with program(on_shm.g1, SENDER, on_shm.g2.id, PORT) as sender:
+            assert (sender.line(), reader.line()) == ("connected", "connected")
+            await_direct(on_shm.g1)
+            stop_in_a_copy(sender)
+            reader.process.kill()
+            wait_until(lambda: on_shm.g1.streams()[0]["fin_received"], "its end has come")
+            enough = clock.Deadline(PATIENCE_S)
+            for _ in range(200):
+                on_shm.g1.call("ping")
+            assert not enough.expired
 
 
 # ---- a region is used once ----

@@ -261,13 +261,30 @@ static void hold(const struct stream *stream, enum direct_holder holder)
         __atomic_store_n(&stream->direct->rx.holder, holder, __ATOMIC_SEQ_CST);
 }
 
+/* One that stands where it stood is not waited for again. */
+static bool stands_still(const struct stream *stream)
+{
+    return stream->direct_stuck &&
+           stream->direct_stuck_at == stream->direct->tx.index + stream->direct->rx.index;
+}
+
+static void note_stuck(const struct link *link, struct stream *stream)
+{
+    if (!stands_still(stream))
+        log_warning("link %u: the program of stream %u (%s) stopped in the middle of a copy",
+                    link->peer_id, stream->id, stream->name);
+    stream->direct_stuck = true;
+    stream->direct_stuck_at = stream->direct->tx.index + stream->direct->rx.index;
+}
+
 static bool take_turns(const struct stream *stream)
 {
     struct direct_page *page = stream->direct;
+    uint64_t patience_us = stands_still(stream) ? 0 : TAKE_BACK_US;
 
     hold(stream, DIRECT_LEAVES);
-    if (turn_take(&page->rx.turn, TAKE_BACK_US)) {
-        if (turn_take(&page->tx.turn, TAKE_BACK_US))
+    if (turn_take(&page->rx.turn, patience_us)) {
+        if (turn_take(&page->tx.turn, patience_us))
             return true;
         turn_give(&page->rx.turn);
     }
@@ -292,7 +309,7 @@ static void forget_page(struct stream *stream)
     close_wake(stream);
     stream->direct = NULL;
     stream->lingerer = NULL;
-    stream->direct_tx = stream->direct_rx = false;
+    stream->direct_tx = stream->direct_rx = stream->direct_stuck = false;
 }
 
 static void let_go(struct stream *stream)
@@ -345,8 +362,7 @@ int direct_take_back(struct link *link, struct stream *stream)
     if (!stream->direct)
         return 0;
     if (!take_turns(stream)) {
-        log_warning("link %u: the program of stream %u (%s) stopped in the middle of a copy",
-                    link->peer_id, stream->id, stream->name);
+        note_stuck(link, stream);
         return -EBUSY;
     }
     fault = received ? take_rx(stream) : NULL;
@@ -360,26 +376,4 @@ int direct_take_back(struct link *link, struct stream *stream)
     if (fault)
         link_reset(link, stream, fault);
     return 0;
-}
-
-int direct_take_back_all(struct link *link)
-{
-    int error = 0;
-
-    for (uint32_t i = 0; i < link->count && !error; i++)
-        error = direct_take_back(link, link->streams[i]);
-    return error;
-}
-
-void direct_take_back_most(struct link *link)
-{
-    for (uint32_t i = 0; i < link->count; i++)
-        direct_take_back(link, link->streams[i]);
-}
-
-void direct_end_all(struct link *link)
-{
-    for (uint32_t i = 0; i < link->count; i++)
-        if (direct_take_back(link, link->streams[i]) < 0)
-            link_reset(link, link->streams[i], LINK_HELD_RING);
 }

@@ -96,6 +96,8 @@ struct stream {
     uint64_t direct_index;     /* where its program was when it was last looked at */
     bool direct_unread;        /* and whether there was something that it had not read */
     uint64_t direct_looked_us; /* since when both are so */
+    bool direct_stuck;         /* its program did not let go, in the middle of a copy */
+    uint64_t direct_stuck_at;  /* the sum of both indexes then */
     int error;                 /* an errno that says why it was reset; 0: nothing in particular */
     uint64_t asked_us;         /* acceptor: when OPEN came */
     struct packets *packets;   /* NULL: it carries bytes, not messages (link/packets.h) */
