@@ -34,13 +34,13 @@ static void new_region(void)
 
 static void attach(int which)
 {
-    char path[32], why[SHM_WHY_MAX];
+    char path[32], why[REGION_WHY_MAX];
     struct view view;
 
     if (region_fd < 0 || link_detach(sides[which].link) != 0)
         return;
     snprintf(path, sizeof(path), "/proc/self/fd/%d", region_fd);
-    CHECK(shm_map(&view, path, region.nonce, why) == 0);
+    CHECK(shm_map(&view, open(path, O_RDWR | O_CLOEXEC), path, region.nonce, why) == 0);
     CHECK(!link_attach_fault(sides[which].link, &view));
     link_attach(sides[which].link, &view, 0);
 }

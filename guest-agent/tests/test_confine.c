@@ -1,13 +1,16 @@
 /* What a confined process may do, and what is refused to it: each tried in a process of its own. */
 #include <errno.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,8 +22,8 @@
 
 static pid_t parent;
 
-/* Returns the exit status of a confined process that does this. */
-static int confined(int (*deed)(void))
+/* Returns the exit status of a process that does this, confined so. */
+static int under(int (*confine)(void), int (*deed)(void))
 {
     pid_t child;
     int status;
@@ -37,6 +40,11 @@ static int confined(int (*deed)(void))
     }
     CHECK(waitpid(child, &status, 0) == child);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int confined(int (*deed)(void))
+{
+    return under(confine_agent, deed);
 }
 
 static int refused(long result)
@@ -100,6 +108,31 @@ static int make_code(void)
                        : 0);
 }
 
+static int become_somebody(void)
+{
+    return refused(setresuid(1, 1, 1)) | refused(setresgid(1, 1, 1)) | refused(setgroups(0, NULL));
+}
+
+static int write_to_files(void)
+{
+    return refused(unlink("/nothing")) | refused(mkdir("/nothing", 0700)) |
+           refused(rename("/nothing", "/nothing")) | refused(chmod("/nothing", 0700)) |
+           refused(syscall(SYS_chown, "/nothing", 0, 0)) | refused(ftruncate(0, 0));
+}
+
+static int meet_others(void)
+{
+    return refused(listen(0, 1)) | refused(accept(0, NULL, NULL)) |
+           refused(socket(AF_INET, SOCK_STREAM, 0));
+}
+
+static int act_for_a_domain(void)
+{
+    int one = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    return one >= 0 && setresuid(geteuid(), geteuid(), geteuid()) == 0 ? 0 : 1;
+}
+
 static int use_what_it_needs(void)
 {
     int unix_socket = socket(AF_UNIX, SOCK_STREAM, 0), tcp = socket(AF_INET, SOCK_STREAM, 0);
@@ -128,6 +161,7 @@ static void what_is_refused(void)
     CHECK(confined(send_a_signal) == 0);
     CHECK(confined(open_a_raw_socket) == 0);
     CHECK(confined(make_code) == 0);
+    CHECK(confined(become_somebody) == 0);
 }
 
 static void what_is_needed(void)
@@ -136,9 +170,24 @@ static void what_is_needed(void)
     CHECK(confined(abort_itself) == 128 + SIGABRT);
 }
 
+static void what_its_opener_has(void)
+{
+    int (*const refused_to_both[])(void) = {run_a_program,      fork_itself,       trace,
+                                            load_a_module,      mount_something,   send_a_signal,
+                                            reboot_the_machine, open_a_raw_socket, make_code};
+
+    for (size_t i = 0; i < sizeof(refused_to_both) / sizeof(refused_to_both[0]); i++)
+        CHECK(under(confine_opener, refused_to_both[i]) == 0);
+    CHECK(under(confine_opener, write_to_files) == 0);
+    CHECK(under(confine_opener, meet_others) == 0);
+    CHECK(under(confine_opener, act_for_a_domain) == 0);
+    CHECK(under(confine_opener, abort_itself) == 128 + SIGABRT);
+}
+
 static const struct check_test tests[] = {
     {"what is refused", what_is_refused},
     {"what is needed", what_is_needed},
+    {"what its opener has", what_its_opener_has},
 };
 
 CHECK_MAIN(tests)

@@ -97,10 +97,23 @@ def _stopped(pid: int) -> Iterator[Tracee]:
         tracee.ask(DETACH)
 
 
-def make_call(agent: Agent, number: int) -> int:
-    """Let an agent make a system call with no arguments to speak of; return the result."""
-    with _stopped(agent.process.pid) as tracee:
-        result = tracee.call(number, 0, 0, 0, 0, 0, 0)
+BELOW_THE_STACK = 4096  # nobody's: further below than what a function may use unasked
+
+
+def make_call(agent: Agent, number: int, *arguments: int | bytes) -> int:
+    """Let an agent make a system call, with these arguments and zeros; return the result. One of
+    them may be a text.
+    """
+    pid = agent.process.pid
+    with _stopped(pid) as tracee, Path(f"/proc/{pid}/mem").open("r+b", buffering=0) as memory:
+        place = tracee.registers().rsp - BELOW_THE_STACK
+        numbers = [0] * 6
+        for index, argument in enumerate(arguments):
+            numbers[index] = place if isinstance(argument, bytes) else argument
+            if isinstance(argument, bytes):
+                memory.seek(place)
+                memory.write(argument + b"\0")
+        result = tracee.call(number, *numbers)
     return result if result < 2**63 else result - 2**64
 
 

@@ -30,6 +30,20 @@ def test_exec_passes_output_and_exit_code_on(lasting: User) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (7, "out\n", "err\n")
 
 
+def test_an_agent_in_a_guest_is_not_root(lasting: User) -> None:
+    """It has no capability; its opener keeps those to become another, and to enable a device."""
+    show = """for one in /proc/[0-9]*; do case $(cat $one/comm) in domsock*) cat $one/status; esac; done"""
+    lines = lasting.ok("exec", "g1", "--", "sh", "-c", show).splitlines()
+    said = [(key, value.split()) for key, _, value in (line.partition(":") for line in lines)]
+    found = {key: [value for name, value in said if name == key] for key, _ in said}
+    assert found["Name"] == [["domsockd"], ["domsock-opener"]]
+    assert found["Uid"] == [["65533"] * 4, ["0"] * 4]
+    assert (
+        found["CapBnd"] == found["CapPrm"] == [[f"{0:016x}"], [f"{1 << 6 | 1 << 7 | 1 << 21:016x}"]]
+    )
+    assert found["NoNewPrivs"] == [["1"]] * 2 and found["Seccomp"] == [["2"]] * 2
+
+
 def test_a_stock_program_talks_to_another_guest_and_streams_shows_it(lasting: User) -> None:
     serve = (
         "umask 0; setsid /usr/bin/nc -lU /run/domsock/self/chat >/run/chat.out 2>&1 </dev/zero &"

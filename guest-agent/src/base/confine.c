@@ -1,6 +1,7 @@
-/* A filter of system calls (seccomp): what stands in the table is allowed, all else is refused. An
- * agent has no business running programs, mounting, tracing, loading modules, or sending signals. A
- * table and not a library: it is all there is to it, and it is the same in every kernel. */
+/* Filters of system calls (seccomp): what stands in a table is allowed, all else is refused.
+ * Neither an agent nor its opener has any business running programs, mounting, tracing, loading
+ * modules, or sending signals. A table and not a library: it is all there is to it, and it is the
+ * same in every kernel. */
 #include "base/confine.h"
 
 #include <errno.h>
@@ -38,12 +39,23 @@
 #define ARCHITECTURE AUDIT_ARCH_X86_64
 #endif
 
+/* clang-format off */
+#define FOREWORD                                                                                   \
+    LOAD(offsetof(struct seccomp_data, arch)),                                                     \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0), REFUSE, LOAD(NUMBER)
+#define ITS_MEMORY                                                                                 \
+    CALL_WITHOUT(mmap, 2, PROT_EXEC), CALL_WITHOUT(mprotect, 2, PROT_EXEC), CALL(munmap),          \
+    CALL(mremap), CALL(madvise), CALL(brk)
+/* At the end stands abort(), where the process' own id is filled in. */
+#define ITSELF                                                                                     \
+    CALL(getpid), CALL(gettid), CALL(rt_sigaction), CALL(rt_sigprocmask), CALL(rt_sigreturn),      \
+    CALL(exit), CALL(exit_group), CALL_WITH(tgkill, 0, 0), REFUSE
+/* clang-format on */
+#define OWN_PID(filter) (sizeof(filter) / sizeof((filter)[0]) - 4)
+
 /* Those that are made most often come first. */
-static struct sock_filter filter[] = {
-    LOAD(offsetof(struct seccomp_data, arch)),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0),
-    REFUSE,
-    LOAD(NUMBER),
+static struct sock_filter of_agent[] = {
+    FOREWORD,
     /* waiting, and bytes */
     CALL(epoll_wait),
     CALL(epoll_pwait),
@@ -114,13 +126,36 @@ static struct sock_filter filter[] = {
     CALL(inotify_rm_watch),
     CALL(eventfd2),
     CALL(memfd_create),
-    /* memory */
-    CALL_WITHOUT(mmap, 2, PROT_EXEC),
-    CALL_WITHOUT(mprotect, 2, PROT_EXEC),
-    CALL(munmap),
-    CALL(mremap),
-    CALL(madvise),
-    CALL(brk),
+    CALL(getuid),
+    CALL(geteuid),
+    CALL(getgid),
+    CALL(getegid),
+    /* the end of the opener (daemon/opener.c) */
+    CALL(wait4),
+    /* a look whether a thread is there (base/turn.c) */
+    CALL_WITH(tkill, 1, 0),
+    ITS_MEMORY,
+    ITSELF,
+};
+
+static struct sock_filter of_opener[] = {
+    FOREWORD,
+    CALL(recvmsg),
+    CALL(sendmsg),
+    CALL(read),
+    CALL(write),
+    CALL(pread64),
+    CALL(clock_gettime),
+    CALL(futex),
+    /* files and ports, and looking for them */
+    CALL(openat),
+    CALL(close),
+    CALL(fstat),
+    CALL(newfstatat),
+    CALL(lseek),
+    CALL(getdents64),
+    CALL(fcntl),
+    CALL(ioctl),
     /* acting for a remote domain (daemon/remote.c) */
     CALL(getuid),
     CALL(geteuid),
@@ -129,30 +164,34 @@ static struct sock_filter filter[] = {
     CALL(setresuid),
     CALL(setresgid),
     CALL(setgroups),
-    /* itself */
-    CALL(getpid),
-    CALL(gettid),
-    CALL(rt_sigaction),
-    CALL(rt_sigprocmask),
-    CALL(rt_sigreturn),
-    CALL(exit),
-    CALL(exit_group),
-    /* a look whether a thread is there (base/turn.c); abort(), where its own id is filled in */
-    CALL_WITH(tkill, 1, 0),
-    CALL_WITH(tgkill, 0, 0),
-    REFUSE,
+    CALL(faccessat),
+    CALL(faccessat2),
+    CALL_WITH(socket, 0, AF_UNIX),
+    CALL_WITH(socketpair, 0, AF_UNIX),
+    CALL(bind),
+    CALL(connect),
+    ITS_MEMORY,
+    ITSELF,
 };
 
-#define FILTER_LENGTH (sizeof(filter) / sizeof(filter[0]))
-#define OWN_PID (FILTER_LENGTH - 4)
-
-int confine(void)
+static int install(struct sock_filter *filter, size_t size)
 {
-    struct sock_fprog program = {.len = FILTER_LENGTH, .filter = filter};
+    struct sock_fprog program = {.len = (unsigned short)(size / sizeof(*filter)), .filter = filter};
 
-    filter[OWN_PID].k = (uint32_t)getpid();
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
         return -errno;
     return 0;
+}
+
+int confine_agent(void)
+{
+    of_agent[OWN_PID(of_agent)].k = (uint32_t)getpid();
+    return install(of_agent, sizeof(of_agent));
+}
+
+int confine_opener(void)
+{
+    of_opener[OWN_PID(of_opener)].k = (uint32_t)getpid();
+    return install(of_opener, sizeof(of_opener));
 }

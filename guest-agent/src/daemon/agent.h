@@ -28,6 +28,7 @@ struct options {
     const char *log;
     uint64_t memory;
     uint64_t grace_us;
+    struct remote_user user;        /* as whom the agent runs where root has started it */
     struct remote_user remote_user; /* for domains that have no user of their own here */
 };
 
@@ -35,6 +36,7 @@ struct domains;
 struct peer;
 struct ctl;
 struct exports;
+struct opener;
 struct ports;
 struct relay;
 struct shim;
@@ -47,7 +49,8 @@ struct agent {
     uint64_t incarnation;
     uint64_t started_us;
     struct loop_source signals;
-    int lock; /* on RUN_DIR, against a second agent */
+    int lock;    /* on RUN_DIR, against a second agent */
+    int failure; /* a negative errno: it cannot go on */
     struct loop_source listener;
     uint16_t port;
     struct peer *peers;
@@ -55,6 +58,7 @@ struct agent {
     struct session *strangers[AGENT_STRANGERS_MAX]; /* callers that have not proven who they are */
     struct ctl *ctl;
     struct exports *exports;
+    struct opener *opener; /* NULL: the agent does all itself */
     struct ports *ports;
     struct relay *relay;
     struct shim *shim;

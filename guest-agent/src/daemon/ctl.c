@@ -17,6 +17,7 @@
 #include "base/queue.h"
 #include "base/serial.h"
 #include "base/socket.h"
+#include "daemon/opener.h"
 #include "daemon/ops.h"
 
 #define CTL_LINE_MAX 65536u
@@ -321,14 +322,13 @@ static struct channel *find_port(struct ctl *ctl)
 
 static void open_port(struct ctl *ctl)
 {
-    const char *path = ctl->agent->options.ctl;
-    int fd = serial_open(path);
+    int fd = opener_open_port(ctl->agent, OPENER_CTL);
 
     if (fd < 0) {
         loop_arm(&ctl->agent->loop, &ctl->port_retry, SERIAL_RETRY_US);
         return;
     }
-    log_info("ctl: serving %s", path);
+    log_info("ctl: serving %s", ctl->agent->options.ctl);
     channel_new(ctl, fd, true);
 }
 

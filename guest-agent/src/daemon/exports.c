@@ -14,8 +14,8 @@
 
 #include "base/log.h"
 #include "base/name.h"
-#include "base/socket.h"
 #include "daemon/offers.h"
+#include "daemon/opener.h"
 
 #define EXPORTS_MAX 256u
 #define EXPORTS_DEPTH_MAX 8
@@ -28,6 +28,7 @@
 #define UNIX_LISTENS 0x10000u /* __SO_ACCEPTCON of the kernel */
 
 static const char not_looked_at[] = "nobody has looked at it";
+static const char cannot_be_read[] = "the agent's user cannot read that folder";
 static const char nobody_listens[] = "nobody listens there";
 
 struct export
@@ -48,6 +49,7 @@ struct exports {
     struct export *all;
     unsigned count;  /* of those without a fault */
     bool incomplete; /* a folder could not be read: what is in it has not gone */
+    bool closed;     /* the agent may not look into any; who opens it again may go unnoticed */
     struct loop_timer again;
     uint64_t hope_until_us;
 };
@@ -179,6 +181,23 @@ static void look_at(struct exports *exports, const char *folder, const char *ent
         found_socket(exports, path, path + root_length + 1, &status);
 }
 
+/* A folder that is kept from the agent stands for what is in it. */
+static void found_closed(struct exports *exports, const char *folder, size_t root_length)
+{
+    const char *name = folder[root_length] ? folder + root_length + 1 : ".";
+    struct export *export = find(exports, name);
+
+    if (!export)
+        export = add(exports, name);
+    if (!export)
+        return;
+    export->seen = true;
+    exports->closed |= !folder[root_length];
+    if (export->fault != cannot_be_read)
+        log_warning("nothing in %s is exported: %s", folder, cannot_be_read);
+    set_fault(exports, export, cannot_be_read);
+}
+
 static void look_into(struct exports *exports, const char *folder, size_t root_length, int depth)
 {
     DIR *entries;
@@ -186,7 +205,10 @@ static void look_into(struct exports *exports, const char *folder, size_t root_l
 
     inotify_add_watch(exports->watcher.fd, folder, EXPORTS_WATCH);
     entries = opendir(folder);
-    exports->incomplete |= !entries && errno != ENOENT;
+    if (!entries && errno == EACCES)
+        found_closed(exports, folder, root_length);
+    else
+        exports->incomplete |= !entries && errno != ENOENT;
     while (entries && (entry = readdir(entries)))
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
             look_at(exports, folder, entry->d_name, root_length, depth);
@@ -224,14 +246,15 @@ static void look(struct exports *exports)
 
     for (struct export *export = exports->all; export; export = export->next)
         export->seen = false;
-    exports->incomplete = false;
+    exports->incomplete = exports->closed = false;
     peers_find_users(exports->agent);
     self_folder(exports->agent, folder);
     mkdir(folder, 0755); /* again, should somebody have removed it */
     look_into(exports, folder, strlen(folder), 0);
     if (!exports->incomplete)
         sweep(exports);
-    if (exports->incomplete || exports->agent->loop.now_us < exports->hope_until_us)
+    if (exports->incomplete || exports->closed ||
+        exports->agent->loop.now_us < exports->hope_until_us)
         loop_arm(&exports->agent->loop, &exports->again, EXPORTS_AGAIN_US);
 }
 
@@ -296,17 +319,11 @@ static void export_path(const struct agent *agent, const struct export *export,
 int exports_connect(const struct peer *peer, const char *name, const char *caller)
 {
     struct export *export = find(peer->agent->exports, name);
-    char path[EXPORT_PATH_MAX];
     int fd;
 
     if (!export || export->fault)
         return -ENOENT;
-    export_path(peer->agent, export, path);
-    fd = remote_user_enter(&peer->as);
-    if (fd < 0)
-        return fd;
-    fd = socket_connect_unix(path, caller);
-    remote_user_leave();
+    fd = opener_connect(peer, name, caller);
     export->refused = fd == -ECONNREFUSED;
     return fd;
 }

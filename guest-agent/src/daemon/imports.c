@@ -13,7 +13,6 @@
 #include "base/socket.h"
 
 #define IMPORTS_MAX 256u
-#define USERS_GROUP "domsock"
 #define ACCEPTS_PER_TURN 16
 #define FOLDERS_OPEN_MAX 8
 

@@ -3,7 +3,7 @@
  * Nobody would ever take them back: the pages that say whose they are (abi/direct.h) are in those
  * programs' memory only. An agent that starts finds them there, by the name that its lock gives
  * them, and takes the ends away: a program that is in the middle of a copy lingers. It needs to be
- * root for that, as a guest's agent is. */
+ * root for that, as a guest's agent is when it starts. */
 #pragma once
 
 #include "daemon/agent.h"

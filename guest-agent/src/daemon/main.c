@@ -9,15 +9,18 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/confine.h"
+#include "base/landlock.h"
 #include "base/log.h"
 #include "daemon/agent.h"
 #include "daemon/ctl.h"
 #include "daemon/domains.h"
 #include "daemon/exports.h"
 #include "daemon/inheritance.h"
+#include "daemon/opener.h"
 #include "daemon/peers.h"
 #include "daemon/ports.h"
 #include "daemon/relay.h"
@@ -58,6 +61,11 @@ static void raise_descriptor_limit(void)
     }
 }
 
+static int make_run_dir(const struct agent *agent)
+{
+    return mkdir(agent->options.run_dir, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
 static int lock_run_dir(struct agent *agent)
 {
     agent->lock = open(agent->options.run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -66,23 +74,32 @@ static int lock_run_dir(struct agent *agent)
     return 0;
 }
 
+/* What takes root, where root has started it, and ends with being root. */
+static int prepare(struct agent *agent)
+{
+    int error = make_run_dir(agent);
+
+    if (!error)
+        error = lock_run_dir(agent);
+    if (error)
+        return error;
+    inheritance_name(agent);
+    inheritance_take(agent);
+    return opener_start(agent);
+}
+
 static int start(struct agent *agent)
 {
     int error;
 
-    if (mkdir(agent->options.run_dir, 0755) < 0 && errno != EEXIST)
-        return -errno;
     agent->started_us = clock_now_us();
     agent->budget.limit = agent->options.memory;
     randombytes_buf(&agent->incarnation, sizeof(agent->incarnation));
-    error = lock_run_dir(agent);
-    if (!error) {
-        inheritance_name(agent);
-        inheritance_take(agent);
-        error = loop_init(&agent->loop);
-    }
+    error = loop_init(&agent->loop);
     if (!error)
         error = catch_signals(agent);
+    if (!error)
+        error = opener_watch(agent);
     if (!error)
         error = exports_start(agent);
     if (!error)
@@ -96,12 +113,33 @@ static int start(struct agent *agent)
     return error ? error : ctl_start(agent);
 }
 
-/* UNCONFINED: sanitizers and valgrind do in the process what the agent may not. */
-static void give_up_privileges(void)
+/* What is opened elsewhere comes from the opener; without one an agent opens regions itself. */
+static void give_up_files(const struct agent *agent)
 {
-#ifndef UNCONFINED
-    int error = confine();
+    const struct landlock_folder folders[] = {
+        {agent->options.run_dir, true}, {"/proc", false}, {"/etc", false}, {"/dev", false}};
+    int version = landlock_confine(folders, sizeof(folders) / sizeof(folders[0]));
 
+    if (version < 0)
+        log_info("files are kept from the agent by their permissions only: this kernel has no "
+                 "Landlock (%s)",
+                 strerror(-version));
+    else
+        log_info("no files but those in %s can be changed (Landlock %d)", agent->options.run_dir,
+                 version);
+}
+
+/* UNCONFINED: sanitizers and valgrind do in the process what the agent may not. */
+static void give_up_rights(const struct agent *agent)
+{
+#ifdef UNCONFINED
+    (void)agent, (void)give_up_files;
+#else
+    int error;
+
+    if (agent->opener)
+        give_up_files(agent);
+    error = confine_agent();
     if (error)
         log_warning("every system call stays allowed: this kernel has no filters (%s)",
                     strerror(-error));
@@ -112,9 +150,9 @@ static int run(struct agent *agent)
 {
     int error = 0;
 
-    while (!stopping && !error)
+    while (!stopping && !error && !agent->failure)
         error = loop_turn(&agent->loop, peers_pump(agent));
-    return error;
+    return error ? error : agent->failure;
 }
 
 static void finish(struct agent *agent)
@@ -127,6 +165,7 @@ static void finish(struct agent *agent)
     domains_stop(agent);
     exports_stop(agent);
     ctl_stop(agent);
+    opener_stop(agent);
     loop_deinit(&agent->loop);
 }
 
@@ -145,15 +184,17 @@ int main(int argc, char **argv)
     }
     raise_descriptor_limit();
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* it runs no other program */
-    error = start(&agent);
+    error = prepare(&agent);
+    if (!error)
+        error = start(&agent);
     if (error) {
         log_error("domsockd cannot start: %s (is another one running in %s, or on that port?)",
                   strerror(-error), agent.options.run_dir);
         return 1;
     }
-    log_info("domsockd %s: domain %s (%u), port %u", AGENT_VERSION, agent.options.name,
-             agent.options.id, agent.port);
-    give_up_privileges();
+    log_info("domsockd %s: domain %s (%u), port %u, user %u", AGENT_VERSION, agent.options.name,
+             agent.options.id, agent.port, (unsigned)getuid());
+    give_up_rights(&agent);
     error = run(&agent);
     finish(&agent);
     return error ? 1 : 0;

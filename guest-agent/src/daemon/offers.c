@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "daemon/opener.h"
 
 static struct offer *offer_to(struct offer **offers, uint32_t peer_id)
 {
@@ -21,11 +22,11 @@ static struct offer *offer_to(struct offer **offers, uint32_t peer_id)
     return offer;
 }
 
-static enum export_scope scope_for(const struct peer *peer, const char *path)
+static enum export_scope scope_for(const struct peer *peer, const char *name, const char *path)
 {
     struct stat status;
 
-    if (!path || !remote_user_reaches(&peer->as, path))
+    if (!path || !opener_reaches(peer, name))
         return EXPORT_TO_NOBODY;
     return stat(path, &status) == 0 && status.st_mode & S_IWOTH ? EXPORT_TO_ALL : EXPORT_TO_SOME;
 }
@@ -34,7 +35,7 @@ void offers_make(struct offer **offers, const struct peer *peer, const char *nam
                  bool again)
 {
     struct offer *offer = offer_to(offers, peer->link->peer_id);
-    enum export_scope scope = scope_for(peer, path);
+    enum export_scope scope = scope_for(peer, name, path);
 
     if (!offer)
         return;

@@ -8,10 +8,14 @@
 
 #include "base/name.h"
 
+#define AGENT_USER "domsockd"
+#define AGENT_UID 65533u /* nobody's, by anybody's rules */
+
 static const char usage[] =
     "usage: domsockd --name NAME --id ID [--run-dir DIR] [--ctl PORT] [--data PORT]\n"
     "                [--listen ADDRESS:PORT] [--relay-listen ADDRESS:PORT]\n"
-    "                [--log FILE] [--memory MIB] [--grace MS] [--remote-user USER]\n"
+    "                [--log FILE] [--memory MIB] [--grace MS] [--user USER]\n"
+    "                [--remote-user USER]\n"
     "  --name     this domain's name: letters, digits, '-', '_' and '.'\n"
     "  --id       this domain's id, 3 or more\n"
     "  --run-dir  where sockets are (default /run/domsock)\n"
@@ -23,6 +27,8 @@ static const char usage[] =
     "  --memory   MiB that all streams' windows may use together (default 8); on a host,\n"
     "             those of each link\n"
     "  --grace    ms that streams wait for a lost connection to come back (default 60000)\n"
+    "  --user     as whom it runs when root starts it: a name or number, never root (default: the\n"
+    "             user " AGENT_USER ", or 65533 where there is none)\n"
     "  --remote-user  who connects to servers here for a remote domain that has no user\n"
     "             domsock-DOMAIN on this machine: a name or number, never root (default 65534)\n";
 
@@ -37,6 +43,7 @@ static const struct option long_options[] = {
     {"log", required_argument, NULL, 'o'},
     {"memory", required_argument, NULL, 'm'},
     {"grace", required_argument, NULL, 'g'},
+    {"user", required_argument, NULL, 'a'},
     {"remote-user", required_argument, NULL, 'u'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -105,6 +112,8 @@ static int set(struct options *options, int letter, const char *text)
             return -EINVAL;
         options->grace_us = number * 1000;
         return 0;
+    case 'a':
+        return remote_user_parse(&options->user, text);
     case 'u':
         return remote_user_parse(&options->remote_user, text);
     default:
@@ -121,7 +130,9 @@ int options_parse(struct options *options, int argc, char **argv)
                                 .listen_port = AGENT_PORT_DEFAULT,
                                 .memory = 8u << 20,
                                 .grace_us = 60000000u,
+                                .user = {.uid = AGENT_UID, .gid = AGENT_UID},
                                 .remote_user = {.uid = REMOTE_NOBODY, .gid = REMOTE_NOBODY}};
+    remote_user_parse(&options->user, AGENT_USER); /* as it was where there is none */
     while ((letter = getopt_long(argc, argv, "", long_options, &index)) != -1) {
         if (letter == '?' || letter == 'h') {
             fputs(usage, letter == 'h' ? stdout : stderr);

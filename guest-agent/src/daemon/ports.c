@@ -9,6 +9,7 @@
 
 #include "base/passing.h"
 #include "base/socket.h"
+#include "daemon/opener.h"
 
 #define PORTS_MAX 4096u
 #define PORT_EPHEMERAL_MIN SHIM_PORTS_PRIVILEGED
@@ -186,15 +187,10 @@ int ports_pass(struct agent *agent, uint32_t number, struct shim_caller caller, 
     return 0;
 }
 
-static int make_pair(const struct remote_user *as, int type, int ends[2])
+static int make_pair(const struct peer *peer, int type, int ends[2])
 {
-    int error = remote_user_enter(as);
+    int error = opener_pair(peer, type, ends);
 
-    if (error)
-        return error;
-    if (socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
-        error = -errno;
-    remote_user_leave();
     for (int i = 0; i < 2 && !error && type == SOCK_SEQPACKET; i++)
         passing_make_room(ends[i]);
     return error;
@@ -202,7 +198,7 @@ static int make_pair(const struct remote_user *as, int type, int ends[2])
 
 int ports_call(const struct peer *peer, uint32_t number, struct shim_caller caller, int type)
 {
-    int ends[2], error = make_pair(&peer->as, type, ends);
+    int ends[2], error = make_pair(peer, type, ends);
 
     if (error)
         return error;

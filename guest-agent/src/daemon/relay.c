@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/serial.h"
 #include "daemon/host.h"
+#include "daemon/opener.h"
 #include "daemon/peers.h"
 #include "daemon/routes.h"
 #include "daemon/trunks.h"
@@ -59,13 +60,12 @@ static void port_ended(struct relay_pipe *pipe, const char *reason)
 static void open_port(struct loop_timer *timer)
 {
     struct relay *relay = container_of(timer, struct relay, port_retry);
-    const char *path = relay->agent->options.data;
-    int fd = serial_open(path);
+    int fd = opener_open_port(relay->agent, OPENER_DATA);
 
     if (fd < 0 || relay_pipe_open(&relay->port, fd, true) < 0)
         loop_arm(&relay->agent->loop, timer, SERIAL_RETRY_US);
     else
-        log_info("relay: by %s", path);
+        log_info("relay: by %s", relay->agent->options.data);
 }
 
 /* ---- a host's own end ---- */

@@ -1,9 +1,9 @@
 #include "daemon/remote.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,15 +137,4 @@ void remote_user_leave(void)
         return; /* groups add nothing to root */
     log_error("cannot be root again: %s", strerror(errno));
     abort();
-}
-
-bool remote_user_reaches(const struct remote_user *user, const char *path)
-{
-    bool reaches;
-
-    if (remote_user_enter(user) < 0)
-        return false;
-    reaches = faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0;
-    remote_user_leave();
-    return reaches;
 }

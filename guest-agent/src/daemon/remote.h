@@ -4,9 +4,9 @@
  * the one of --remote-user. An agent that is not root itself acts as who it is. */
 #pragma once
 
-#include <stdbool.h>
 #include <sys/types.h>
 
+#define USERS_GROUP "domsock" /* may use what another domain lets some do */
 #define REMOTE_GROUPS_MAX 32
 #define REMOTE_NOBODY 65534u
 
@@ -25,9 +25,7 @@ int remote_user_parse(struct remote_user *user, const char *text);
 void remote_user_find(struct remote_user *user, const char *domain,
                       const struct remote_user *otherwise);
 
-/* Between the two the agent has that user's rights, and the kernel tells a server so. 0, or a
+/* Between the two the process has that user's rights, and the kernel tells a server so. 0, or a
  * negative errno: then it does not, and nothing is to be done for the domain. */
 int remote_user_enter(const struct remote_user *user);
 void remote_user_leave(void);
-/* Whether that user may connect to a socket: permissions and ACLs, as the kernel judges them. */
-bool remote_user_reaches(const struct remote_user *user, const char *path);

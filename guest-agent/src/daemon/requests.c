@@ -7,6 +7,7 @@
 #include "base/hex.h"
 #include "daemon/ctl.h"
 #include "daemon/describe.h"
+#include "daemon/opener.h"
 
 #define ATTACH_RETRY_US 20000u
 
@@ -111,7 +112,7 @@ static json_t *describe_region(const struct link *link, bool again)
                      (int)link->mbps, "nonce", nonce, "already", again);
 }
 
-static bool may_attach(struct peer *peer, struct view *view, char why[SHM_WHY_MAX])
+static bool may_attach(struct peer *peer, struct view *view, char why[REGION_WHY_MAX])
 {
     const char *fault;
 
@@ -119,20 +120,24 @@ static bool may_attach(struct peer *peer, struct view *view, char why[SHM_WHY_MA
     fault = link_attach_fault(peer->link, view);
     if (!fault)
         return true;
-    snprintf(why, SHM_WHY_MAX, "%.60s: %s", view->path, fault);
+    snprintf(why, REGION_WHY_MAX, "%.60s: %s", view->path, fault);
     shm_unmap(view);
     return false;
 }
 
 /* Whether the request is settled. */
-static bool try_attach(struct peer *peer, char why[SHM_WHY_MAX])
+static bool try_attach(struct peer *peer, char why[REGION_WHY_MAX])
 {
     struct pending_attach *attach = &peer->attach;
+    char path[REGION_PATH_MAX];
     struct view view;
     uint32_t mbps;
+    int fd = opener_open_region(peer->agent, attach->file, attach->nonce, path, why);
 
-    if (shm_map(&view, attach->file[0] ? attach->file : NULL, attach->nonce, why) < 0 ||
-        !may_attach(peer, &view, why))
+    if (fd < 0 || shm_map(&view, fd, path, attach->nonce, why) < 0)
+        return false;
+    view.device = !attach->file[0];
+    if (!may_attach(peer, &view, why))
         return false;
     mbps = shm_measure(&view);
     link_attach(peer->link, &view, mbps);
@@ -146,7 +151,7 @@ void requests_attach_retry(struct loop_timer *timer)
     struct peer *peer = container_of(timer, struct peer, attach.retry);
     struct pending_attach *attach = &peer->attach;
     struct loop *loop = &peer->agent->loop;
-    char why[SHM_WHY_MAX] = "";
+    char why[REGION_WHY_MAX] = "";
 
     if (try_attach(peer, why))
         return;

@@ -12,6 +12,7 @@
 #include "base/socket.h"
 #include "base/turn.h"
 #include "daemon/connecting.h"
+#include "daemon/opener.h"
 #include "daemon/ports.h"
 #include "link/direct.h"
 
@@ -52,8 +53,9 @@ static int send_direct(const struct call *call, const struct link *link, struct 
                        bool watched)
 {
     struct shim_answer answer = {.cid = call->agent->options.id};
-    int region = open(link->view.path, O_RDWR | O_CLOEXEC);
-    int error = region < 0 ? -errno : 0;
+    char path[REGION_PATH_MAX], why[REGION_WHY_MAX];
+    int region = opener_open_region(call->agent, link->view.path, link->view.nonce, path, why);
+    int error = region < 0 ? region : 0;
 
     if (!error && watched)
         error = direct_open_wake(stream);

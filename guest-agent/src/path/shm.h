@@ -1,13 +1,13 @@
-/* Getting hold of a region: an ivshmem device's memory in a guest, a file on a host. */
+/* A region in the agent's own memory. */
 #pragma once
 
+#include "base/region_open.h"
 #include "ring/view.h"
 
-/* Maps the region with this nonce: from `file` if given, else from whichever ivshmem device has
- * it. -ENODEV: not there (yet); `why` says what was seen instead. */
-#define SHM_WHY_MAX 160
-int shm_map(struct view *view, const char *file, const uint8_t nonce[REGION_NONCE_SIZE],
-            char why[SHM_WHY_MAX]);
+/* Maps the region in `fd`, which it closes; `path` is where others find it. -ENODEV: it is not the
+ * one with this nonce (any more); `why` says what was seen instead. */
+int shm_map(struct view *view, int fd, const char *path, const uint8_t nonce[REGION_NONCE_SIZE],
+            char why[REGION_WHY_MAX]);
 /* Puts anonymous pages in the place: a stale mapping of an unplugged device would write into
  * whatever is plugged in there next. */
 void shm_disown(struct view *view);
