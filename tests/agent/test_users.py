@@ -109,7 +109,7 @@ def test_no_user_gets_at_the_memory_or_the_agent(on_shm: Pair) -> None:
         assert as_user(user, dial) == errno.EACCES
         assert as_user(user, trace) == errno.EPERM
         assert as_user(user, steal) == errno.EPERM
-        assert as_user(user, lambda: len(os.listdir(f"/proc/{pid}/fd"))) == errno.EACCES
+        assert as_user(user, lambda: len(list(Path(f"/proc/{pid}/fd").iterdir()))) == errno.EACCES
         assert as_user(user, lambda: os.open(f"/proc/{pid}/mem", os.O_RDONLY)) == errno.EACCES
 
 
