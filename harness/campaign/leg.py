@@ -46,6 +46,7 @@ class LegRun:
             "domsock" if self.granted else "tcp",
             seed,
             LONG_INTERVAL_MS if long else SHORT_INTERVAL_MS,
+            probe=campaign.network,
         )
         self.burden = Burden(list(self.guests.values()), made, campaign.memory, testbed.events)
         self._long_lived = {line.name for line in made if line.kind != "connections"}

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from harness.model.migration_mode import MODES, NO_DISK, MigrationMode, copying_disks
+from harness.model.result import Path
 from harness.model.sizes import MIB, parse_size
 from harness.model.topology import Component, Name, Part
 from harness.model.words import hint
@@ -88,6 +89,7 @@ class Limits(Part):
 class Campaign(Part):
     """A stress run. Either `migrations` or `duration` says when it is over.
 
+    Without a `network` guests have no card: streams of guests that are apart go by relay.
     `rest` is how long the streams run on after each case, before they are looked at. `control`
     says which cases run once more without grants: all, those that failed, or none. A
     crash of what is in `sut` is what the run was to find out; any other breaks the testbed.
@@ -101,6 +103,7 @@ class Campaign(Part):
     migrations: Annotated[int, Field(gt=0, le=MAX_MIGRATIONS, strict=True)] | None = None
     duration: Some | None = None
     rest: Seconds = 0.3
+    network: Annotated[bool, Field(strict=True)] = True
     memory: Memory = Memory()
     limits: Limits = Limits()
     control: Control = "failed"
@@ -110,6 +113,8 @@ class Campaign(Part):
     def _sound(self) -> Campaign:
         if (self.migrations is None) == (self.duration is None):
             raise ValueError("either migrations or duration must say when it is over")
+        if not self.network and self.control != "never":
+            raise ValueError("control: without a network only our streams can be; say never")
         if all(mode.stays for mode in self.migration_modes):
             tunnels = any(mode.because == NO_DISK for mode in self.migration_modes)
             why = f", as {NO_DISK}" * tunnels
@@ -121,6 +126,11 @@ class Campaign(Part):
         """The modes as values."""
         modes = [MODES[name] for name in self.modes]
         return tuple(map(copying_disks, modes) if self.memory.copied else modes)
+
+    @property
+    def apart(self) -> Path:
+        """The path that streams take between guests that are on two hosts."""
+        return "tcp" if self.network else "relay"
 
     @property
     def uses_tls(self) -> bool:

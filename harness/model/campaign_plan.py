@@ -33,6 +33,7 @@ class CaseSpec:
     mode: MigrationMode
     moves: tuple[tuple[str, str], ...]  # guest, destination
     start: Positions
+    apart: Path = "tcp"
 
     @property
     def end(self) -> Positions:
@@ -52,16 +53,18 @@ class CaseSpec:
     def name(self) -> str:
         """A sentence for people: ``g1→h2, postcopy: shm to tcp``."""
         moves = " and ".join(f"{guest}→{host}" for guest, host in self.moves)
-        return f"{moves}, {self.mode.name}: {path_at(self.start)} to {path_at(self.end)}"
+        before, after = self.expected(granted=True)
+        return f"{moves}, {self.mode.name}: {before} to {after}"
 
     def expected(self, granted: bool) -> tuple[Path, Path]:
         """The paths before and after it; without a grant streams are plain TCP always."""
-        return (path_at(self.start), path_at(self.end)) if granted else ("none", "none")
+        if not granted:
+            return "none", "none"
+        return self.path_at(self.start), self.path_at(self.end)
 
-
-def path_at(positions: Positions) -> Path:
-    """The path that streams take between guests that live there."""
-    return "shm" if positions[0] == positions[1] else "tcp"
+    def path_at(self, positions: Positions) -> Path:
+        """The path that streams take between guests that live there."""
+        return "shm" if positions[0] == positions[1] else self.apart
 
 
 def cases(campaign: Campaign, seed: int) -> Iterator[CaseSpec]:
@@ -73,7 +76,7 @@ def cases(campaign: Campaign, seed: int) -> Iterator[CaseSpec]:
             moved = False
             while not moved:
                 mode = deck.mode(positions)
-                case = _case(index, scenario, mode, movers, positions)
+                case = _case(index, scenario, mode, movers, positions, campaign.apart)
                 yield case
                 positions, index, moved = case.end, index + 1, not mode.stays
 
@@ -100,11 +103,12 @@ def _case(
     mode: MigrationMode,
     movers: tuple[int, ...],
     positions: Positions,
+    apart: Path,
 ) -> CaseSpec:
     """A case that moves nobody tries it with one guest: an abort of one says all."""
     who = movers[:1] if mode.stays else movers
     moves = tuple((GUESTS[guest], _other(positions[guest])) for guest in who)
-    return CaseSpec(index, scenario, mode, moves, positions)
+    return CaseSpec(index, scenario, mode, moves, positions, apart)
 
 
 def _other(host: str) -> str:

@@ -8,10 +8,12 @@ from harness.model.topology import DiskSpec, Topology, lab_topology
 
 
 def topology_of(campaign: Campaign) -> Topology:
-    """The lab, each guest with a disk that has room for its pattern, if there is to be one."""
+    """The lab, each guest with a disk that has room for its pattern, if there is to be one, and
+    with no network card, if there is to be none.
+    """
     lab = lab_topology()
-    disks = {"disks": disks_of(campaign)}
-    guests = {name: guest.model_copy(update=disks) for name, guest in lab.guests.items()}
+    changes = {"disks": disks_of(campaign), "networks": None if campaign.network else ()}
+    guests = {name: guest.model_copy(update=changes) for name, guest in lab.guests.items()}
     return lab.model_copy(update={"guests": guests, "sut": campaign.sut})
 
 

@@ -122,16 +122,23 @@ class Line:
 
 
 def lines(
-    workloads: Sequence[Workload], guests: dict[str, int], over: Over, seed: int, interval_ms: int
+    workloads: Sequence[Workload],
+    guests: dict[str, int],
+    over: Over,
+    seed: int,
+    interval_ms: int,
+    *,
+    probe: bool = True,
 ) -> list[Line]:
-    """A line per workload, the guests taking turns at serving, and the probe, always plain TCP.
+    """A line per workload, the guests taking turns at serving, and the probe, always plain TCP,
+    where there is a network.
 
     `guests` are the two names with their domain ids.
     """
     rng = random.Random(seed)
     names = list(guests)
     made = []
-    for number, kind in enumerate([*workloads, "probe"]):
+    for number, kind in enumerate([*workloads, *["probe"] * probe]):
         client, server = names if number % 2 == 0 else reversed(names)
         made.append(
             Line(

@@ -105,3 +105,14 @@ def test_each_guest_has_a_disk_with_room_for_its_pattern(
 def test_without_a_disk_pattern_there_is_no_disk() -> None:
     topology = topology_of(campaign("precopy", disk=0))
     assert [guest.disks for guest in topology.guests.values()] == [(), ()]
+
+
+def test_without_a_network_guests_have_no_card_and_there_is_no_control() -> None:
+    fields = {"name": "c", "migrations": 1, "network": False}
+    made = Campaign.model_validate({**fields, "control": "never"})
+    topology = topology_of(made)
+    assert {topology.networks_of(guest) for guest in topology.guests} == {()}
+    assert all(topology_of(campaign("precopy")).networks_of(guest) for guest in topology.guests)
+    for control in ("failed", "always"):
+        with pytest.raises(ValueError, match="without a network only our streams can be"):
+            Campaign.model_validate({**fields, "control": control})

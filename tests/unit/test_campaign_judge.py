@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -148,6 +149,18 @@ def test_no_clock_of_a_guest_that_moved_tells_a_stall() -> None:
     did = outcome(positions=("h2", "h1"), path_before="tcp")
     found = judge(both, did, granted=True, limits=Limits(stall_below=0.001), repeat="")
     assert (found.verdict, found.longest_stall_ms) == ("pass", None)
+
+
+def test_guests_without_a_network_have_to_be_on_relay() -> None:
+    apart = replace(spec(), apart="relay")
+    did = outcome(path_after="relay", ends=[e for e in ends() if e.line.kind != "probe"])
+    found = judge(apart, did, granted=True, limits=Limits(), repeat="")
+    assert (found.verdict, found.findings, found.path_after) == ("pass", (), "relay")
+    assert (found.longest_stall_ms, found.probe_stall_ms, found.downtime_client_ms) == (
+        *(50.0, None, None),
+    )
+    wrong = judge(apart, outcome(), granted=True, limits=Limits(), repeat="")
+    assert wrong.findings == ("after it the streams took the path tcp, not relay",)
 
 
 def test_a_refusal_that_was_due_is_no_failure() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model.campaign import SCENARIOS, Campaign
-from harness.model.campaign_plan import HOSTS, CaseSpec, case_at, cases, path_at, plan
+from harness.model.campaign_plan import HOSTS, CaseSpec, case_at, cases, plan
 from harness.model.migration_mode import MODES
 
 MOVING = [name for name, mode in MODES.items() if not mode.stays and not mode.tunnelled]
@@ -54,7 +54,7 @@ def test_nobody_moves_to_where_he_is(campaign: Campaign, seed: int) -> None:
         here = dict(zip(("g1", "g2"), case.start, strict=True))
         assert case.moves and all(here[guest] != host for guest, host in case.moves)
         assert case.mode.stays == (case.end == case.start)
-        assert not case.mode.with_region or path_at(case.start) == "shm"
+        assert not case.mode.with_region or case.expected(True)[0] == "shm"
 
 
 @given(campaigns(), SEEDS)
@@ -75,8 +75,18 @@ def test_every_mode_and_scenario_has_its_turn(campaign: Campaign, seed: int) -> 
 
 def test_all_four_edges_are_crossed() -> None:
     campaign = Campaign(name="edges", migrations=12)
-    edges = {(path_at(case.start), path_at(case.end)) for case in plan(campaign, 1)}
+    edges = {case.expected(granted=True) for case in plan(campaign, 1)}
     assert edges == {("shm", "tcp"), ("tcp", "shm"), ("tcp", "tcp"), ("shm", "shm")}
+
+
+def test_guests_without_a_network_are_on_relay_when_they_are_apart() -> None:
+    campaign = Campaign(name="edges", migrations=12, network=False, control="never")
+    planned = plan(campaign, 1)
+    edges = {case.expected(granted=True) for case in planned}
+    assert edges == {("shm", "relay"), ("relay", "shm"), ("relay", "relay"), ("shm", "shm")}
+    assert any(case.name.endswith(": shm to relay") for case in planned)
+    with_cards = plan(campaign.model_copy(update={"network": True}), 1)
+    assert [case.moves for case in planned] == [case.moves for case in with_cards]
 
 
 def test_without_a_grant_no_path_is_ours() -> None:

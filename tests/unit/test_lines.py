@@ -146,3 +146,8 @@ def test_requests_are_judged_by_the_one_who_asks() -> None:
     assert not unanswered.clean and unanswered.lost == 64
     wrong = judged("requests", **{client: final(640, 576, corrupted=64)})
     assert (wrong.clean, wrong.lost, wrong.corrupted) == (False, 0, 64)
+
+
+def test_without_a_network_there_is_no_probe() -> None:
+    names = [line.name for line in lines(WORKLOADS, IDS, "domsock", 1, 100, probe=False)]
+    assert names == list(WORKLOADS)
