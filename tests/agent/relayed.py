@@ -53,7 +53,9 @@ class Port:
         self._thread.join(PATIENCE_S)
 
     def _listen(self) -> socket.socket:
-        self.socket = Path(f"{self._name}.port{self._moves}")
+        self.socket = Path(f"{self._name}.port{self._moves}") / "domsock.data"
+        self.socket.parent.mkdir()
+        self.socket.parent.chmod(0o700)  # as libvirt's
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(self.socket))
         listener.listen()

@@ -43,9 +43,14 @@ REFUSED = {
 }
 GETPID, MKDIR, OPENAT, CLOSE = 39, 83, 257, 3
 HERE = -100  # AT_FDCWD
-LANDLOCK_CREATE_RULESET, VERSION = 444, 1
 DAC_OVERRIDE, SETGID, SETUID, SYS_ADMIN = 1, 6, 7, 21  # capabilities
-CTL, REGION, CONNECT, PAIR = 0, 2, 3, 4  # what an opener is asked for (daemon/opener_acts.h)
+CTL, REGION, MEET_GUEST, CONNECT, PAIR = (
+    0,
+    2,
+    3,
+    4,
+    5,
+)  # what an opener is asked for (daemon/opener_acts.h)
 AGENT_UID = 65533
 
 SANITIZED = b"__asan_init" in (BUILD / "domsockd").read_bytes()
@@ -248,6 +253,28 @@ def test_an_opener_does_what_an_agent_needs_and_nothing_else(
         assert ask(captured, CONNECT, domain=domain, name="service") == (-errno.EINVAL, [])
     assert ask(captured, CTL) == (-errno.ENOENT, [])  # this agent has no such port
     assert ask(captured, 99) == (-errno.EINVAL, [])
+
+
+@ROOT
+def test_a_host_s_opener_meets_guests_and_no_other_program(folder: Path) -> None:
+    agent = Agent(folder, "h1", 1000, "--relay-listen", "127.0.0.1:0")
+    channel = socket.socket(fileno=_steal_channel(agent.process.pid))
+    others, guests = folder / "management", folder / "domain-1" / "domsock.data"
+    guests.parent.mkdir(mode=0o700)
+    alias = folder / "domsock.data"
+    alias.symlink_to(others)
+    stop(agent)
+    with channel, socket.socket(socket.AF_UNIX) as manager, socket.socket(socket.AF_UNIX) as qemu:
+        for path, server in ((others, manager), (guests, qemu)):
+            server.bind(str(path))
+            server.listen()
+        error, fds = ask(channel, MEET_GUEST, text=str(guests))
+        assert error == 0 and len(fds) == 1
+        os.close(fds[0])
+        assert ask(channel, MEET_GUEST, text=str(others)) == (-errno.EINVAL, [])
+        assert ask(channel, MEET_GUEST, text=str(alias)) == (-errno.ENOTSOCK, [])
+    go_on(agent)
+    assert agent.stop() == 0
 
 
 def test_an_opener_is_never_root_for_a_domain(captured: socket.socket) -> None:

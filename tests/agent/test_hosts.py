@@ -316,7 +316,7 @@ def test_requests_by_the_command(pair: HostAndGuest) -> None:
 @pytest.fixture
 def liar(both: Hosts) -> Iterator[LyingGuest]:
     """A guest with id 5 on h1."""
-    made = LyingGuest(both.folder / "liar")
+    made = LyingGuest(both.folder / "domsock.data")
     both.tell(both.h1, 5, socket=str(made.socket))
     assert made.greet() == both.h1.id
     yield made

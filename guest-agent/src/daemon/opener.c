@@ -28,8 +28,8 @@ struct opener {
 
 /* ---- the opener ---- */
 
-/* To act as others; and in a guest to enable a device, on a host to open a region's file, which is
- * QEMU's there (base/region_open.c). */
+/* To act as others; and in a guest to enable a device (base/region_open.c), on a host to open
+ * regions and ports, which are QEMU's there. */
 static void keep_what_it_takes(const struct options *options)
 {
     bool host = options->relay_address[0] != '\0';
@@ -237,6 +237,15 @@ int opener_open_region(const struct agent *agent, const char *file,
     memcpy(path, answer.path, REGION_PATH_MAX);
     memcpy(why, answer.why, REGION_WHY_MAX);
     return fd;
+}
+
+int opener_meet_guest(const struct agent *agent, const char *socket)
+{
+    struct opener_request request = {.act = OPENER_MEET_GUEST};
+    struct opener_answer answer;
+
+    snprintf(request.text, sizeof(request.text), "%s", socket);
+    return ask_for_one(agent, &request, &answer);
 }
 
 int opener_connect(const struct peer *peer, const char *name, const char *caller)

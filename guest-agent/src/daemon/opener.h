@@ -27,6 +27,8 @@ int opener_open_port(const struct agent *agent, enum opener_port port);
 int opener_open_region(const struct agent *agent, const char *file,
                        const uint8_t nonce[REGION_NONCE_SIZE], char path[REGION_PATH_MAX],
                        char why[REGION_WHY_MAX]);
+/* On a host: to the other end of a guest's port. */
+int opener_meet_guest(const struct agent *agent, const char *socket);
 /* To a server of this domain as the peer's user, who goes by the name `caller`. */
 int opener_connect(const struct peer *peer, const char *name, const char *caller);
 

@@ -5,17 +5,43 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/name.h"
 #include "base/serial.h"
 #include "base/socket.h"
 
+#define DATA_PORT "domsock.data" /* as the testbed names it, and libvirt its socket */
 #define SERVER_PATH_MAX (AGENT_PATH_MAX + WIRE_NAME_MAX + 16)
 
 static int open_port(const char *path)
 {
     return path ? serial_open(path) : -ENOENT;
+}
+
+/* The other end of a guest's port, by the port's name: whoever took over a host's agent must get at
+ * no other socket there. What is connected to is what was looked at, and so no link to elsewhere.
+ */
+static int meet_guest(const struct options *options, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    struct stat status;
+    char found[32];
+    int place, fd;
+
+    if (!options->relay_address[0] || !slash || strcmp(slash + 1, DATA_PORT) != 0)
+        return -EINVAL;
+    place = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (place < 0)
+        return -errno;
+    snprintf(found, sizeof(found), "/proc/self/fd/%d", place);
+    if (fstat(place, &status) == 0 && S_ISSOCK(status.st_mode))
+        fd = socket_connect_unix(found, "");
+    else
+        fd = -ENOTSOCK;
+    close(place);
+    return fd;
 }
 
 /* A name that leads elsewhere than below RUN_DIR/self is none. */
@@ -97,6 +123,8 @@ void opener_act(const struct options *options, struct opener_request *request,
         result = fds[0] = open_port(options->data);
     else if (request->act == OPENER_OPEN_REGION)
         result = fds[0] = region_open(request->text, request->nonce, answer->path, answer->why);
+    else if (request->act == OPENER_MEET_GUEST)
+        result = fds[0] = meet_guest(options, request->text);
     else if (request->act <= OPENER_REACHES)
         result = act_as_user(options, request, fds);
     answer->error = result < 0 ? result : 0;

@@ -8,6 +8,7 @@ enum opener_act {
     OPENER_OPEN_CTL,
     OPENER_OPEN_DATA,
     OPENER_OPEN_REGION,
+    OPENER_MEET_GUEST,
     OPENER_CONNECT,
     OPENER_PAIR,
     OPENER_REACHES,
@@ -18,7 +19,8 @@ struct opener_request {
     int32_t type;                          /* PAIR: of sockets */
     char domain[WIRE_DOMAIN_NAME_MAX + 1]; /* CONNECT, PAIR, REACHES: who wants it */
     char name[WIRE_NAME_MAX + 1];          /* CONNECT, REACHES: the server's */
-    char text[REGION_PATH_MAX]; /* OPEN_REGION: the file, or empty; CONNECT: the caller's name */
+    /* OPEN_REGION: the file, or empty; MEET_GUEST: the socket; CONNECT: the caller's name */
+    char text[REGION_PATH_MAX];
     uint8_t nonce[REGION_NONCE_SIZE];
 };
 

@@ -11,8 +11,8 @@
 #include "base/backoff.h"
 #include "base/log.h"
 #include "base/name.h"
-#include "base/socket.h"
 #include "daemon/ctl.h"
+#include "daemon/opener.h"
 #include "daemon/peers.h"
 #include "daemon/trunks.h"
 
@@ -105,7 +105,7 @@ static void port_ended(struct relay_pipe *pipe, const char *reason)
 static void open_port(struct loop_timer *timer)
 {
     struct route *route = container_of(timer, struct route, retry);
-    int fd = socket_connect_unix(route->socket, "");
+    int fd = opener_meet_guest(route->relay->agent, route->socket);
 
     if (fd < 0 || relay_pipe_open(&route->port, fd, false) < 0)
         retry_later(route);
