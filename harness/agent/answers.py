@@ -65,9 +65,12 @@ class HandoverAnswer(Answer):
 
 
 class OpenStream(Answer):
-    """One open stream. `longest_stall_ms` is its longest time with data pending, none moving."""
+    """One open stream. `owner` is who said its link, `longest_stall_ms` its longest time with data
+    pending, none moving.
+    """
 
     peer: Word
+    owner: Word = ""
     name: Word
     role: Word
     path: PathName

@@ -172,7 +172,8 @@ class Grant:
         """The link as that member's agent sees it; a link that is down when it has none."""
         links = member.agent.ask(Links, "links", within=SETTLE_SECONDS).links
         peer = self._peer(member).name
-        return next((link for link in links if link.peer == peer), Link(peer=peer))
+        ours = (link for link in links if link.owner in ("", self.testbed))  # a host is shared
+        return next((link for link in ours if link.peer == peer), Link(peer=peer))
 
     def _settled(self, member: Member) -> Link | None:
         """The link when no handover is on, as that agent sees it; None when it does not say."""

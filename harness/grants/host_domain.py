@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
 
-from harness.agent.answers import Hello, Link, Links
+from harness.agent.answers import Hello, Link, Links, OpenStream, OpenStreams
 from harness.agent.client import AgentClient
 from harness.errors import CommandFailed, ConnectionLost
 from harness.grants.region import SHM, TOOL
@@ -55,6 +55,11 @@ class HostDomain:
         """Those of our testbed that its agent has."""
         links = self.agent.ask(Links, "links", within=within).links
         return [link for link in links if link.owner == self.owner]
+
+    def streams(self) -> list[OpenStream]:
+        """Those of our testbed: another's guests may have the names of ours."""
+        streams = self.agent.ask(OpenStreams, "streams").streams
+        return [stream for stream in streams if stream.owner == self.owner]
 
     def forget_all(self) -> None:
         """No link of our testbed is left there, no region mapped, and none of its domains known."""

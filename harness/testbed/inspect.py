@@ -7,7 +7,7 @@ from typing import Any
 from harness.agent.answers import Link, OpenStream, OpenStreams
 from harness.errors import CommandFailed, TestbedError
 from harness.grants.grant import Grant
-from harness.grants.member import Member
+from harness.grants.host_domain import HostDomain
 from harness.model.grant_table import Granted
 from harness.testbed.testbed import Testbed
 
@@ -103,17 +103,19 @@ def streams(testbed: Testbed) -> list[dict[str, Any]]:
     """Every open stream, as the agent of each guest sees it, and of each host that has a grant."""
     running = [guest for guest in testbed.guests.values() if guest.domain.running()]
     hosts = [testbed.hosts[name] for name in sorted(testbed.granted_hosts())]
-    members: list[Member] = [*running, *hosts]
-    rows = [
-        {"guest": member.name, **stream.model_dump()}
-        for member in members
-        for stream in _streams_of(member)
+    found = [
+        *((guest.name, guest.agent.ask(OpenStreams, "streams").streams) for guest in running),
+        *((host.name, _streams_of(host)) for host in hosts),
     ]
-    return [row for row in rows if row["peer"] in testbed.record.topology.domains]
+    return [
+        {"guest": name, **stream.model_dump(exclude={"owner"})}
+        for name, streams in found
+        for stream in streams
+    ]
 
 
-def _streams_of(member: Member) -> list[OpenStream]:
+def _streams_of(host: HostDomain) -> list[OpenStream]:
     try:
-        return member.agent.ask(OpenStreams, "streams").streams
-    except CommandFailed:  # a host's agent that does not run has none
+        return host.streams()
+    except CommandFailed:  # an agent that does not run has none
         return []

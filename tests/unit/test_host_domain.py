@@ -101,6 +101,24 @@ def test_links_of_another_testbed_are_none_of_ours() -> None:
     assert [link.owner for link in stage.domain.links()] == [OWNER]
 
 
+def test_streams_of_another_testbed_are_none_of_ours() -> None:
+    """Two testbeds on one host, whose guests have the same names, and streams of one name."""
+    stage = Stage()
+    stream = {"peer": "g1", "name": "rpc", "role": "opener", "path": "shm", "received": 0}
+    each = [{**stream, "owner": OWNER, "sent": 7}, {**stream, "owner": "t-2", "sent": 8}]
+    stage.agent["streams"] = lambda _: {"streams": each}
+    assert [stream.sent for stream in stage.domain.streams()] == [7]
+
+
+def test_a_link_of_another_testbed_is_not_taken_for_the_grant_s() -> None:
+    stage = Stage()
+    other = {**stage._link("g1", "t-2"), "path": "shm"}
+    stage.agent["links"] = lambda _: {"links": [other]}
+    assert stage.grant.link_of(stage.domain).state == "down"
+    stage.agent["links"] = lambda _: {"links": [other, stage._link("g1", OWNER)]}
+    assert stage.grant.link_of(stage.domain).path == "relay"
+
+
 def test_a_testbed_that_goes_takes_its_own_links_only() -> None:
     stage = Stage()
     stage.domain.forget_all()

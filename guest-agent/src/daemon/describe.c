@@ -48,16 +48,16 @@ static json_t *describe_stream(const struct peer *peer, const struct stream *str
 
     direct_progress(stream, &sent, &delivered);
     return json_pack(
-        "{s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:i, s:f, s:b, s:b, "
-        "s:I}",
-        "id", (json_int_t)stream->id, "user", user, "peer", peer->name, "name", stream->name,
-        "role", stream->opener ? "opener" : "acceptor", "path", describe_path(peer, tx->path),
-        "state", stream_state_name(stream), "direct", stream->direct != NULL, "sent",
-        (json_int_t)sent, "acked", (json_int_t)tx->fifo.start, "received",
-        (json_int_t)(stream->direct ? delivered : rx->fifo.end), "delivered", (json_int_t)delivered,
-        "ring_bytes", (json_int_t)stream->window, "handovers", (int)stream->handovers,
-        "longest_stall_ms", (double)stall_us / 1000.0, "fin_sent", tx->fin_sent, "fin_received",
-        rx->fin_known, "resent", (json_int_t)tx->resent);
+        "{s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:i, s:f, s:b, "
+        "s:b, s:I}",
+        "id", (json_int_t)stream->id, "user", user, "peer", peer->name, "owner", peer->owner,
+        "name", stream->name, "role", stream->opener ? "opener" : "acceptor", "path",
+        describe_path(peer, tx->path), "state", stream_state_name(stream), "direct",
+        stream->direct != NULL, "sent", (json_int_t)sent, "acked", (json_int_t)tx->fifo.start,
+        "received", (json_int_t)(stream->direct ? delivered : rx->fifo.end), "delivered",
+        (json_int_t)delivered, "ring_bytes", (json_int_t)stream->window, "handovers",
+        (int)stream->handovers, "longest_stall_ms", (double)stall_us / 1000.0, "fin_sent",
+        tx->fin_sent, "fin_received", rx->fin_known, "resent", (json_int_t)tx->resent);
 }
 
 void describe_streams(const struct peer *peer, json_t *list)
