@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from agents import BUILD, PATIENCE_S, Agent, Pair, wait_until
 from remapped import go_on, make_call, stop
+from users import AGENT_UID
 
 # As x86-64 numbers them.
 REFUSED = {
@@ -51,7 +52,6 @@ CTL, REGION, MEET_GUEST, CONNECT, PAIR = (
     4,
     5,
 )  # what an opener is asked for (daemon/opener_acts.h)
-AGENT_UID = 65533
 
 SANITIZED = b"__asan_init" in (BUILD / "domsockd").read_bytes()
 confined = pytest.mark.skipif(SANITIZED, reason="sanitizers make calls of their own")

@@ -7,7 +7,6 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,35 +14,14 @@ from agents import Pair, wait_until
 from programs import Server, connect
 from remapped import Tracee
 from shimmed import program
+from users import AGENT_UID, as_user
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes two users")
 
-ALICE, BOB, NOBODY, AGENT_UID = 4001, 4002, 65534, 65533
+ALICE, BOB, NOBODY = 4001, 4002, 65534
 BIND, CONNECT, PROMOTE = 2, 3, 4  # abi/shim.h
 TX, RX = 1, 2
 PIDFD_GETFD = 438
-
-
-def as_user(user: int, deed: Callable[[], int]) -> int:
-    """Do it in a process of that user's, who is in no group; return what it returns, or the errno
-    of what it raises.
-    """
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.setgroups([])
-        os.setresgid(user, user, user)
-        os.setresuid(user, user, user)
-        try:
-            result = deed()
-        except OSError as error:
-            result = error.errno or -1
-        os.write(write, struct.pack("<q", result))
-        os._exit(0)
-    os.close(write)
-    os.waitpid(child, 0)
-    with os.fdopen(read, "rb") as said:
-        return int(struct.unpack("<q", said.read())[0])
 
 
 def ask(run_dir: Path, kind: int, *words: int, stream: int = 0) -> tuple[int, int, int]:
