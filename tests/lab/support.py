@@ -45,7 +45,9 @@ class User:
 
     def argv(self, *arguments: str) -> list[str]:
         """The command line of ``testbed arguments``, typed by this user."""
-        command = [str(self.testbed), *arguments]
+        return self._typed([str(self.testbed), *arguments])
+
+    def _typed(self, command: list[str]) -> list[str]:
         if self.login is None:
             return command
         kept = ",".join(["TESTBED_STATE", "TESTBED_CACHE", "TESTBED_RESULTS", *self.extra])
@@ -109,7 +111,7 @@ class User:
 
     def inside(self, testbed: str, module: str, *arguments: str) -> dict[str, Any]:
         """Run it to its end; gives the JSON of its last line."""
-        argv = self.inside_argv(testbed, module, *arguments)
+        argv = self._typed(self.inside_argv(testbed, module, *arguments))
         done = run.run(argv, within=INSIDE_SECONDS, env=self.env, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

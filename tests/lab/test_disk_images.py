@@ -70,6 +70,9 @@ def test_everything_is_started_when_up_returns(user: User) -> None:
 def test_the_agent_came_as_a_package(user: User) -> None:
     told = sh(user, "d1", "dpkg-query --show --showformat '${db:Status-Status}' domsock-agent")
     assert told == "installed"
+    show = "id -u domsockd; awk '/^Uid|^CapBnd/ {print $2}' /proc/$(pgrep -xo domsockd)/status"
+    own, runs_as, bounding = sh(user, "d1", show).split()
+    assert (runs_as, int(bounding, 16)) == (own, 0) and own != "0"
 
 
 def test_ssh_runs_a_command_by_the_guest_s_sshd(user: User) -> None:

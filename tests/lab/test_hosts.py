@@ -48,15 +48,25 @@ def is_well(seen: dict[str, Any]) -> None:
     assert seen["cards"] == "lo" and seen["streams"] == "whole"
 
 
+def go_there_and_back(user: User) -> None:
+    """testbed migrate, there and back; then a grant is taken back."""
+    with standing(user):
+        is_well(does(user))
+        assert "is revoked" in user.ok("revoke", "g1", "h2", "-t", "wide", "--policy", "reset")
+        refused = user.run("grant", "h1", "h2", "-t", "wide")
+        assert "hosts, which share no memory" in refused.stderr
+        assert [grant["path"] for grant in user.json("grants", "-t", "wide")] == ["shm"]
+
+
 @pytest.mark.long
 def test_a_guest_and_its_hosts(root: User) -> None:
-    """testbed migrate, there and back; then a grant is taken back."""
-    with standing(root):
-        is_well(does(root))
-        assert "is revoked" in root.ok("revoke", "g1", "h2", "-t", "wide", "--policy", "reset")
-        refused = root.run("grant", "h1", "h2", "-t", "wide")
-        assert "hosts, which share no memory" in refused.stderr
-        assert [grant["path"] for grant in root.json("grants", "-t", "wide")] == ["shm"]
+    go_there_and_back(root)
+
+
+@pytest.mark.long
+@pytest.mark.ordinary_user
+def test_ordinary_user(ordinary: User) -> None:
+    go_there_and_back(ordinary)
 
 
 @pytest.mark.long
