@@ -121,8 +121,7 @@ int opener_start(struct agent *agent)
 
     if (getuid() != 0)
         return 0;
-    agent->opener = calloc(1, sizeof(*agent->opener));
-    if (!agent->opener || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return -errno;
     child = fork();
     if (child < 0)
@@ -133,6 +132,9 @@ int opener_start(struct agent *agent)
         be_opener(ends[1], &agent->options);
     }
     close(ends[1]);
+    agent->opener = malloc(sizeof(*agent->opener));
+    if (!agent->opener)
+        return -ENOMEM;
     *agent->opener = (struct opener){.agent = agent, .process = child, .source.fd = ends[0]};
     run_dir_give(agent->options.run_dir, &agent->options.user);
     part_with_root(&agent->options);
