@@ -10,23 +10,27 @@ from harness.model.campaign_result import Leg
 MOST = 12  # numbers of cases in a sentence
 
 
-def attribution(legs: Sequence[Leg]) -> str:
-    """In sentences; nothing when nothing failed and no control ran."""
+def attribution(legs: Sequence[Leg], *, network: bool = True) -> str:
+    """In sentences; nothing when nothing failed and no control ran. Without a network there is no
+    control to be had.
+    """
     by_name = {leg.name: leg for leg in legs}
     grants, control = by_name.get("grants"), by_name.get("control")
     if grants is None:
         return ""
     if control is None:
-        return _without_control(grants)
+        return _without_control(grants, network)
     return "; ".join(_compared(grants, control)) or (
         f"nobody's: no case failed, of {len(grants.cases)} with grants and of "
         f"{len(control.cases)} without"
     )
 
 
-def _without_control(grants: Leg) -> str:
+def _without_control(grants: Leg, network: bool) -> str:
     if not failed(grants) and not _unclean(grants):
         return ""
+    if not network:
+        return "nobody knows: without a network nothing runs between guests without grants"
     return "nobody knows: nothing was run without grants; --control always does that"
 
 

@@ -144,7 +144,7 @@ class Runner(JobRunner[CampaignResult]):
             seconds=self.seconds(),
             verdict="fail" if findings else "pass",
             findings=findings,
-            attribution=attribution(legs),
+            attribution=attribution(legs, network=spec.campaign.network),
             accelerator=self.record.accelerator or "none",
             versions=self.versions,
             environment={"cores": str(os.cpu_count()), "testbed": self.record.testbed_id},

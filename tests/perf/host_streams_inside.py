@@ -80,9 +80,9 @@ class Volleys:
 def on_path(testbed: Testbed, path: str) -> None:
     """Bring every link there."""
     for grant in testbed.grants:
-        if path == "shm":
+        if path == "shm" and not grant.on_shm:
             grant.share()
-        else:
+        elif path != "shm" and grant.on_shm:
             grant.part()
 
 

@@ -74,3 +74,10 @@ def test_a_failure_is_attributed_by_the_control(legs: list[Leg], says: list[str]
 def test_many_cases_are_counted() -> None:
     legs = [leg("grants", *range(40), cases=40), leg("control", cases=40)]
     assert "11 and 28 more failed" in attribution(legs)
+
+
+def test_no_control_is_promised_where_there_cannot_be_one() -> None:
+    assert "--control always" in attribution([leg("grants", 1)])
+    said = attribution([leg("grants", 1)], network=False)
+    assert said.startswith("nobody knows: without a network") and "--control" not in said
+    assert attribution([leg("grants")], network=False) == ""
