@@ -78,11 +78,11 @@ class Volleys:
 
 
 def on_path(testbed: Testbed, path: str) -> None:
-    """Bring every link there."""
+    """Bring every link there, from the other one."""
     for grant in testbed.grants:
-        if path == "shm" and not grant.on_shm:
+        if path == "shm":
             grant.share()
-        elif path != "shm" and grant.on_shm:
+        else:
             grant.part()
 
 
@@ -105,6 +105,7 @@ def main(rounds: int, seconds: float) -> None:
     testbed = connect()
     volleys = Volleys(testbed, seconds)
     found: dict[Case, list[Figures]] = defaultdict(list)
+    on_path(testbed, "relay")
     for _, path in product(range(rounds), PATHS):
         on_path(testbed, path)
         for family, pair in product(FAMILIES, PAIRS):
