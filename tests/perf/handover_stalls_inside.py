@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from harness import clock
-from harness.agent.answers import OpenStreams
+from harness.agent.answers import HandoverAnswer, OpenStreams
 from harness.cli import show
 from harness.events import Event, EventLog
 from harness.grants.grant import Grant
@@ -27,7 +27,7 @@ from harness.traffic.watch import clock_offset_ns
 from tests.perf.standing import connect
 
 WINDOW_NS = 250_000_000
-SETTLE_SECONDS = 0.1  # behind an unplug, before a window without anything
+SETTLE_SECONDS = 0.1  # behind an unplug
 LEAST_MS = 2  # shorter silences are not noted: a stall is never less
 SERVED, REPORT, FLOW = "/run/domsock/self/flow", "/run/silences", "/run/domsock/g2/flow"
 ECHO_PORT, ECHO_SECONDS = 7900, 3
@@ -62,6 +62,7 @@ class Handovers:
     def __init__(self, grant: Grant, receiver: Guest, events: EventLog) -> None:
         self.grant, self.receiver = grant, receiver
         self.windows: list[Window] = []
+        self.took_ms: dict[str, list[float]] = defaultdict(list)
         self._begun = 0.0
         events.subscribe(self._note)
 
@@ -70,15 +71,27 @@ class Handovers:
             self._begun = event.at
 
     def there_and_back(self) -> None:
-        """Onto shared memory and off it, a window without either behind each."""
+        """Onto shared memory and off it, a window without either behind each; the region is
+        plugged and unplugged outside of them.
+        """
         offset = clock_offset_ns(self.receiver, tries=3)
-        self.grant.share()
+        boarded = self.grant.share()
         self._look(f"{WITH} shm", self._begun, offset)
         self._look(f"{WITHOUT} shm", clock.now(), offset)
-        self.grant.part()
-        self._look(f"{WITH} tcp", self._begun, offset)
-        passes(SETTLE_SECONDS)
+        begun = clock.now()
+        left = self._leave_memory()
+        self._look(f"{WITH} tcp", begun, offset)
         self._look(f"{WITHOUT} tcp", clock.now(), offset)
+        self.grant.part()
+        passes(SETTLE_SECONDS)
+        self.took_ms[f"{WITH} shm"].append(boarded.handover.duration_ms)
+        self.took_ms[f"{WITH} tcp"].append(left.duration_us / 1000)
+
+    def _leave_memory(self) -> HandoverAnswer:
+        low, high = self.grant.low, self.grant.high
+        return low.agent.ask(
+            HandoverAnswer, "handover", peer=high.name, to="tcp", deadline_ms=10_000
+        )
 
     def _look(self, kind: str, begin: float, offset_ns: int) -> None:
         """Wait until the window that began then is over."""
@@ -125,12 +138,17 @@ def stalls(window: Window, noted: Sequence[Sequence[Silence]]) -> Iterator[float
         yield max(inside, default=LEAST_MS * 1_000_000) / 1e6
 
 
-def report(streams: int, found: Mapping[str, list[float]], idle_ms: float) -> None:
+def report(
+    streams: int,
+    found: Mapping[str, list[float]],
+    took_ms: Mapping[str, list[float]],
+    idle_ms: float,
+) -> None:
     """A line for each kind of window; a goal is that of the same path's windows without."""
     made = show.table(
         f"{streams} streams: a stream's stall in {WINDOW_NS // 1_000_000} ms",
-        *("window", ">p50, ms", ">goal", ">p99, ms", ">goal", ">windows"),
-        caption=f"an idle round trip is {idle_ms:.2f} ms",
+        *("window", ">p50, ms", ">goal", ">p99, ms", ">goal", ">took", ">windows"),
+        caption=f"took: a handover itself, median, ms; an idle round trip is {idle_ms:.2f} ms",
     )
     for path, kind in product(("tcp", "shm"), KINDS):
         here, without = (Distribution.of(found[f"{each} {path}"]) for each in (kind, WITHOUT))
@@ -138,6 +156,8 @@ def report(streams: int, found: Mapping[str, list[float]], idle_ms: float) -> No
         for percent, trips in ((50, 2), (99, 20)):
             stall, other = here.percentile(percent) or 0.0, without.percentile(percent) or 0.0
             row += [f"{stall:.1f}", "" if kind == WITHOUT else f"{other + trips * idle_ms:.1f}"]
+        took = Distribution.of(took_ms.get(row[0], [])).percentile(50)
+        row.append("" if took is None else f"{took:.1f}")
         show.add(made, *row, str(len(here.values) // streams))
     Console(width=80).print(made)
 
@@ -164,7 +184,7 @@ def measure(testbed: Testbed, streams: int, handovers: int, idle_ms: float) -> N
     found: dict[str, list[float]] = defaultdict(list)
     for window in turns.windows:
         found[window.kind] += stalls(window, noted)
-    report(streams, found, idle_ms)
+    report(streams, found, turns.took_ms, idle_ms)
 
 
 def main() -> None:
