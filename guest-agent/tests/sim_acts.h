@@ -39,7 +39,7 @@ static void serve(int which)
 {
     struct side *side = &sides[which];
 
-    /* Past a handover's first rest, often. */
+    /* Past the times after which somebody looks again, now and then. */
     clock_us += pick(leisurely() ? 100 : 4) ? pick(2000) : pick(100000);
     CHECK(loop_turn(&side->loop, 0) == 0);
     link_pump(side->link);

@@ -6,7 +6,6 @@
 #define LINK_RECHECK_US 200000u /* a lost kick costs no more than this */
 #define LINK_RECHECK_MAX_US 3200000u
 #define LINK_LONELY_US 50000u /* on shm with no connection to be kicked through */
-#define LINK_HUSH_US 40000u
 
 static enum stream_result receive(struct link *link, struct stream *stream)
 {
@@ -126,27 +125,25 @@ static void kick(struct link *link)
     link->kicked_us = link->loop->now_us;
 }
 
-/* For how long the streams still rest. At the beginning of a handover the agents have better to do
- * than to copy: every message would wait for a round of copying, or behind what it has queued. Who
- * has committed only waits for the peer to say that it has, too. */
-static uint64_t hush_us(const struct link *link)
+/* During a handover the agents look for each other's messages as soon as a stream has moved: each
+ * message would else wait for a round of copying. */
+static bool pump_streams(struct link *link)
 {
-    uint64_t since_us = link->loop->now_us - link->attempt.started_us;
+    bool hurries = handover_running(&link->handover), moved = false;
+    uint32_t i;
 
-    if (!handover_running(&link->handover) || link->handover.phase == HANDOVER_COMMITTED ||
-        !link->synced || since_us >= LINK_HUSH_US)
-        return 0;
-    return LINK_HUSH_US - since_us;
+    for (i = 0; i < link->count && !(hurries && moved); i++)
+        moved |= pump_stream(link, link->streams[(link->turn + i) % link->count]);
+    link->turn += i < link->count ? i : 1;
+    return moved;
 }
 
 bool link_pump(struct link *link)
 {
-    bool moved = false;
+    bool moved;
 
     link_watch_region(link);
-    for (uint32_t i = 0; i < link->count && !hush_us(link); i++)
-        moved |= pump_stream(link, link->streams[(link->turn + i) % link->count]);
-    link->turn++;
+    moved = pump_streams(link);
     link_reap(link);
     if (moved)
         link->recheck_us = LINK_RECHECK_US;
@@ -207,10 +204,9 @@ static uint64_t doubled(uint64_t recheck_us)
 
 uint64_t link_sleep(struct link *link)
 {
-    uint64_t hush = hush_us(link);
-    uint64_t limit = hush ? hush : link_watch_limit(link);
+    uint64_t limit = link_watch_limit(link);
 
-    for (uint32_t i = 0; i < link->count && !hush; i++) {
+    for (uint32_t i = 0; i < link->count; i++) {
         struct stream *stream = link->streams[i];
         uint64_t own;
 
