@@ -27,7 +27,7 @@ from programs import open_streams
 from harness import clock
 from harness.report.figures import percentile
 
-WINDOW_S = 0.06
+WINDOW_S = 0.1
 CHUNK, ROOM = 16 << 10, 512 << 10
 PERIOD = 1_000_003  # no window of a stream is a multiple of it: what moves by one is noticed
 PATTERN = 2 * random.Random(PERIOD).randbytes(PERIOD)
@@ -161,38 +161,48 @@ def write_all(ends: list[socket.socket]) -> list[int]:
     return sent
 
 
-def window(watch: Watch, pair: Pair, to: str | None) -> list[float]:
-    """One window, with a handover or without."""
-    over = clock.Deadline(WINDOW_S)
-    watch.begin()
-    if to:
-        pair.hand_over(to)
-    clock.wait_until(lambda: over.expired, within=5, what="the window to pass", every=0.002)
-    return watch.end()
+class Handovers:
+    """Windows with one and without, all of a length: a slow handover makes no longer one."""
 
+    def __init__(self, pair: Pair, watch: Watch) -> None:
+        self._pair, self._watch = pair, watch
+        self.stalls: dict[str, list[float]] = {kind: [] for kind in KINDS}
+        self.took_s: dict[str, list[float]] = {kind: [] for kind in KINDS}
 
-def measure(pair: Pair, watch: Watch, handovers: int) -> dict[str, list[float]]:
-    """Stalls by kind of window: none on either path, a handover to either."""
-    stalls: dict[str, list[float]] = {kind: [] for kind in KINDS}
-    for _ in range(handovers):
-        region = pair.make_region(32 << 20)
-        pair.attach(region)
+    def there_and_back(self) -> None:
+        """Onto a fresh region and off it, a window without before each."""
+        region = self._pair.make_region(32 << 20)
+        self._pair.attach(region)
         for old, to in (("tcp", "shm"), ("shm", "tcp")):
-            stalls[f"none, {old}"] += window(watch, pair, None)
-            stalls[f"to {to}"] += window(watch, pair, to)
+            self._look(f"none, {old}")
+            self._look(f"to {to}", to)
         region[0].unlink()
-    return stalls
+
+    def _look(self, kind: str, to: str | None = None) -> None:
+        over = clock.Deadline(WINDOW_S)
+        self._watch.begin()
+        asked = to and self._pair.g1.channel.send("handover", peer="g2", to=to, deadline_ms=10000)
+        clock.wait_until(lambda: over.expired, within=5, what="the window to pass", every=0.002)
+        self.stalls[kind] += self._watch.end()
+        if asked:
+            answer = self._pair.g1.channel.result(asked)
+            self.took_s[kind].append(answer["duration_us"] / 1e6)
 
 
-def report(count: int, stalls: dict[str, list[float]], idle_s: float) -> None:
+def report(count: int, seen: Handovers, idle_s: float) -> None:
     """One line per kind of window, in milliseconds."""
     for kind in KINDS:
-        ranked, other = (sorted(stalls[one]) for one in (kind, f"none, {kind[-3:]}"))
+        ranked, other = (sorted(seen.stalls[one]) for one in (kind, f"none, {kind[-3:]}"))
+        took_s = sorted(seen.took_s[kind])
         line = f"{count:4} streams, handover: {kind:9}"
         for percent, trips in ((50, 2), (99, 20)):
             line += f"  p{percent} {1000 * percentile(ranked, percent):7.2f}"
-            if ranked != other:
+            if took_s:
                 line += f" (goal {1000 * (percentile(other, percent) + trips * idle_s):7.2f})"
+        if took_s:
+            line += (
+                f", took {1000 * percentile(took_s, 50):.2f}, {1000 * percentile(took_s, 99):.2f}"
+            )
         print(f"{line}  ({len(ranked)} stalls)", flush=True)
 
 
@@ -206,9 +216,11 @@ def run(count: int, handovers: int, idle_s: float) -> None:
             ends = open_streams(pair, count)
             writer = Writer([client for client, _ in ends])
             watch = Watch([server for _, server in ends])
-            stalls = measure(pair, watch, handovers)
+            seen = Handovers(pair, watch)
+            for _ in range(handovers):
+                seen.there_and_back()
             print(f"{watch.finish(writer.finish())} bytes: none lost, repeated or reordered")
-            report(count, stalls, idle_s)
+            report(count, seen, idle_s)
         finally:
             pair.stop()
 
