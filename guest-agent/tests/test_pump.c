@@ -1,4 +1,4 @@
-/* Whose turn it is: between two links, with a clock that stands still. */
+/* Whose turn it is: between two links, with a clock that stands still unless it is told. */
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -10,21 +10,24 @@
 #include "link/link.h"
 #include "path/mem.h"
 
-#define STREAMS 3
-#define REGION_SIZE (1u << 20)
+#define STREAMS 16
+#define REGION_SIZE (8u << 20)
+#define HOLD_US 40000u
+#define ROUND (256u << 10)
 
 static struct loop loops[2];
 static struct link *links[2];
 static struct mem_end ends[2];
 static struct budget budget = {.limit = 8u << 20};
 static struct lingering lingering;
-static int programs[STREAMS]; /* of the lower domain; the servers are never read */
+static int programs[STREAMS]; /* of the lower domain */
 static int servers[STREAMS], served;
 static bool ending;
+static uint64_t now_us = 1;
 
-static uint64_t no_time(void)
+static uint64_t stopped_clock(void)
 {
-    return 1;
+    return now_us;
 }
 
 static int serve(void *user, const struct stream *stream)
@@ -120,7 +123,8 @@ static void begin(void)
     log_open("/dev/null"); /* the streams are reset in the end */
     for (int i = 0; i < 2; i++) {
         CHECK(loop_init(&loops[i]) == 0);
-        loops[i].clock = no_time;
+        loops[i].clock = stopped_clock;
+        loops[i].now_us = now_us;
         links[i] = link_new(&loops[i], &budget, &lingering, 3u + (uint32_t)i, 4u - (uint32_t)i,
                             &link_user, NULL);
         ends[i].user_ops = &carrier_user;
@@ -145,49 +149,102 @@ static void finish(void)
     mem_pair_deinit(ends);
 }
 
-static void all_write(void)
+static void all_write(const int fds[STREAMS], int reader)
 {
     for (int i = 0; i < STREAMS; i++)
-        CHECK(write(programs[i], "words", 5) == 5);
-    CHECK(loop_turn(&loops[0], 0) == 0);
+        CHECK(write(fds[i], "words", 5) == 5);
+    CHECK(loop_turn(&loops[reader], 0) == 0);
 }
 
-static unsigned given(void)
+static unsigned given(int side)
 {
     unsigned count = 0;
 
-    for (uint32_t i = 0; i < links[0]->count; i++)
-        count += links[0]->streams[i]->tx.sent > 0;
+    for (uint32_t i = 0; i < links[side]->count; i++)
+        count += links[side]->streams[i]->tx.sent > 0;
+    return count;
+}
+
+static unsigned heard(const int fds[STREAMS])
+{
+    unsigned count = 0;
+    char word;
+
+    for (int i = 0; i < STREAMS; i++)
+        count += recv(fds[i], &word, sizeof(word), MSG_PEEK | MSG_DONTWAIT) > 0;
     return count;
 }
 
 static void a_round_is_for_all(void)
 {
     begin();
-    all_write();
-    CHECK(link_pump(links[0]) && given() == STREAMS);
+    all_write(programs, 0);
+    CHECK(link_pump(links[0]) && given(0) == STREAMS);
     CHECK(!link_pump(links[0]));
     finish();
 }
 
-/* The peer has not even heard of it: nothing stands still, and messages are looked for in between. */
-static void in_a_handover_one_after_the_other_goes_on(void)
+/* As much as it gets in one go; the carrier has no room for all of it. */
+static void many_streams_share_a_round(void)
+{
+    static const uint8_t much[64 << 10];
+
+    begin();
+    for (int i = 0; i < STREAMS; i++)
+        CHECK(write(programs[i], much, sizeof(much)) == sizeof(much));
+    CHECK(loop_turn(&loops[0], 0) == 0);
+    CHECK(link_pump(links[0]) && given(0) > STREAMS / 2);
+    for (uint32_t i = 0; i < STREAMS; i++)
+        CHECK(links[0]->streams[i]->tx.sent <= ROUND / STREAMS);
+    finish();
+}
+
+/* The peer has not even heard of it: nothing stands still, and messages are looked for in between.
+ */
+static void on_the_way_to_tcp_one_after_the_other_goes_on(void)
 {
     begin();
     CHECK(link_hand_over(links[0], WIRE_PATH_SHM, 1000) == 0);
-    CHECK(handover_running(&links[0]->handover));
-    all_write();
-    for (unsigned i = 1; i <= STREAMS; i++)
-        CHECK(link_pump(links[0]) && given() == i);
-    CHECK(!link_pump(links[0]));
     deliver_all();
     CHECK(links[0]->handover.path == WIRE_PATH_SHM && !handover_running(&links[0]->handover));
+    CHECK(link_hand_over(links[0], WIRE_PATH_TCP, 1000) == 0);
+    all_write(programs, 0);
+    for (unsigned i = 1; i <= STREAMS; i++)
+        CHECK(link_pump(links[0]) && given(0) == i);
+    CHECK(!link_pump(links[0]));
+    deliver_all();
+    CHECK(links[0]->handover.path == WIRE_PATH_TCP && !handover_running(&links[0]->handover));
+    finish();
+}
+
+static void on_the_way_to_memory_data_is_held_for_a_while(void)
+{
+    begin();
+    all_write(servers, 1);
+    CHECK(link_pump(links[1]) && given(1) == STREAMS);
+    CHECK(link_hand_over(links[0], WIRE_PATH_SHM, 1000) == 0);
+    while (mem_deliver(&ends[0]))
+        continue;
+    all_write(programs, 0);
+    while (link_pump(links[0]))
+        continue;
+    CHECK(heard(programs) == STREAMS && given(0) == 0); /* what comes is delivered */
+    CHECK(link_sleep(links[0]) == HOLD_US);
+    now_us += HOLD_US;
+    CHECK(loop_turn(&loops[0], 0) == 0);
+    while (link_pump(links[0]))
+        continue;
+    CHECK(given(0) == STREAMS);
     finish();
 }
 
 static const struct check_test tests[] = {
     {"a round is for all streams", a_round_is_for_all},
-    {"in a handover one stream after the other goes on", in_a_handover_one_after_the_other_goes_on},
+    {"many streams share a round", many_streams_share_a_round},
+    {"on the way to tcp one stream after the other goes on",
+     on_the_way_to_tcp_one_after_the_other_goes_on},
+    {"on the way to memory DATA is held for a while",
+     on_the_way_to_memory_data_is_held_for_a_while},
 };
 
 CHECK_MAIN(tests)

@@ -6,6 +6,7 @@
 #define LINK_RECHECK_US 200000u /* a lost kick costs no more than this */
 #define LINK_RECHECK_MAX_US 3200000u
 #define LINK_LONELY_US 50000u /* on shm with no connection to be kicked through */
+#define LINK_HOLD_US 40000u
 
 static enum stream_result receive(struct link *link, struct stream *stream)
 {
@@ -38,11 +39,26 @@ static void acknowledge(struct link *link, struct stream *stream)
     link->carrier->ops->send(link->carrier, &header, NULL, 0);
 }
 
+/* For how long no DATA is sent. On the way to shared memory the FENCE comes behind all that is
+ * queued; the peer has that to deliver meanwhile. */
+static uint64_t hold_us(const struct link *link)
+{
+    const struct handover *handover = &link->handover;
+    bool fence_due = handover->phase == HANDOVER_PREPARING || handover->phase == HANDOVER_PREPARED;
+    uint64_t since_us = link->loop->now_us - link->attempt.started_us;
+
+    if (!fence_due || handover->to != WIRE_PATH_SHM || since_us >= LINK_HOLD_US)
+        return 0;
+    return LINK_HOLD_US - since_us;
+}
+
 static enum stream_result give(struct link *link, struct stream *stream)
 {
     if (stream->tx.path == WIRE_PATH_SHM)
         return stream_give_ring(stream, &link->view, &link->kick_due);
-    return link->synced ? stream_give_carrier(stream, link->carrier) : STREAM_STILL;
+    if (!link->synced || hold_us(link))
+        return STREAM_STILL;
+    return stream_give_carrier(stream, link->carrier);
 }
 
 static enum stream_result look_for_acks(struct link *link, struct stream *stream)
@@ -204,7 +220,8 @@ static uint64_t doubled(uint64_t recheck_us)
 
 uint64_t link_sleep(struct link *link)
 {
-    uint64_t limit = link_watch_limit(link);
+    uint64_t hold = hold_us(link);
+    uint64_t limit = hold ? hold : link_watch_limit(link);
 
     for (uint32_t i = 0; i < link->count; i++) {
         struct stream *stream = link->streams[i];
