@@ -7,6 +7,8 @@
 #define LINK_RECHECK_MAX_US 3200000u
 #define LINK_LONELY_US 50000u /* on shm with no connection to be kicked through */
 #define LINK_HOLD_US 40000u
+#define LINK_ROUND (256u << 10) /* of DATA, for all streams together */
+#define LINK_SHARE_MIN 4096u
 
 static enum stream_result receive(struct link *link, struct stream *stream)
 {
@@ -52,13 +54,22 @@ static uint64_t hold_us(const struct link *link)
     return LINK_HOLD_US - since_us;
 }
 
+/* What is queued before a stream is what it waits for: with many streams each one has less of it at
+ * a time, and comes by more often. */
+static uint32_t share(const struct link *link)
+{
+    uint32_t own = LINK_ROUND / link->count;
+
+    return own < LINK_SHARE_MIN ? LINK_SHARE_MIN : own;
+}
+
 static enum stream_result give(struct link *link, struct stream *stream)
 {
     if (stream->tx.path == WIRE_PATH_SHM)
         return stream_give_ring(stream, &link->view, &link->kick_due);
     if (!link->synced || hold_us(link))
         return STREAM_STILL;
-    return stream_give_carrier(stream, link->carrier);
+    return stream_give_carrier(stream, link->carrier, share(link));
 }
 
 static enum stream_result look_for_acks(struct link *link, struct stream *stream)

@@ -134,7 +134,8 @@ enum stream_result stream_end_program(struct stream *stream);
 /* The path's side. */
 enum stream_result stream_take_ring(struct stream *stream, const struct view *view);
 enum stream_result stream_give_ring(struct stream *stream, const struct view *view, bool *kick);
-enum stream_result stream_give_carrier(struct stream *stream, struct carrier *carrier);
+enum stream_result stream_give_carrier(struct stream *stream, struct carrier *carrier,
+                                       uint32_t most);
 enum stream_result stream_receive(struct stream *stream, uint64_t offset, const uint8_t *bytes,
                                   uint32_t length);
 enum stream_result stream_acked(struct stream *stream, uint64_t offset, uint64_t now_us);

@@ -147,9 +147,10 @@ enum stream_result stream_give_ring(struct stream *stream, const struct view *vi
     return STREAM_MOVED;
 }
 
-enum stream_result stream_give_carrier(struct stream *stream, struct carrier *carrier)
+enum stream_result stream_give_carrier(struct stream *stream, struct carrier *carrier,
+                                       uint32_t most)
 {
-    uint32_t length = unsent(stream);
+    uint32_t length = unsent(stream) < most ? unsent(stream) : most;
     size_t room = length ? carrier->ops->room(carrier) : 0;
     struct wire_header header = {.magic = WIRE_MAGIC, .type = WIRE_DATA, .stream = stream->id};
     struct iovec pieces[2];
