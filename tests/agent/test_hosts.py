@@ -282,6 +282,7 @@ def test_each_commander_has_its_own_links(both: Hosts) -> None:
 def test_a_stream_says_whose_it_is(pair: HostAndGuest) -> None:
     pair.g2.call("link.remove", peer="g1", policy="reset")
     pair.g2.call("link.add", peer="g1", peer_id=pair.g1.id, key=Hosts.KEY, owner="lab-1")
+    pair.await_up()
     server = Server(pair.g2.run_dir, "rpc")
     client = connect(pair.g1.run_dir / "h1" / "rpc")
     server.accept()
