@@ -19,6 +19,11 @@ BUILD = Path(os.environ.get("AGENT_BUILD", Path(__file__).parents[2] / "guest-ag
 PATIENCE_S = 20.0
 
 
+def stands_still(pid: int) -> bool:
+    """Whether the whole process is stopped."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+
+
 def wait_until(condition: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> Any:
     """Return the condition's first true value; fail with `what` when it stays false."""
     return clock.wait_until(condition, within=patience_s, what=what, every=0.005)

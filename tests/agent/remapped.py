@@ -13,7 +13,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-from agents import Agent
+from agents import Agent, stands_still, wait_until
 
 ATTACH, DETACH, STEP, GET_REGISTERS, SET_REGISTERS = 16, 17, 9, 12, 13
 SYSCALL = b"\x0f\x05"
@@ -150,6 +150,7 @@ def make_private(agent: Agent, region: Path) -> None:
 def stop(agent: Agent) -> None:
     """Let the agent do nothing at all, until it goes on."""
     agent.process.send_signal(signal.SIGSTOP)
+    wait_until(lambda: stands_still(agent.process.pid), f"{agent.name} stands still")
 
 
 def go_on(agent: Agent) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from agents import PATIENCE_S, Agent, Pair, Refused, wait_until
+from agents import PATIENCE_S, Agent, Pair, Refused, stands_still, wait_until
 from programs import open_streams
 from shimmed import PORT, Program, await_direct, program
 
@@ -46,11 +46,6 @@ def in_a_copy(pid: int) -> bool:
             if any(struct.unpack_from("<I", page, turn)[0] for turn in TURNS):
                 return True
     return False
-
-
-def stands_still(pid: int) -> bool:
-    """Whether the whole process is stopped."""
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
 
 
 def stop_in_a_copy(made: Program) -> None:
