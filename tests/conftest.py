@@ -97,12 +97,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport]:
-    """Where the ordinary user exists, a skip of that leg would hide that nobody ran it."""
+    """Where the ordinary user exists, a skip of that leg would hide that nobody ran it; that a long
+    one was not run is said anyway.
+    """
     report = yield
     if (
         report.skipped
         and item.get_closest_marker("ordinary_user")
         and os.environ.get(ORDINARY_USER)
+        and not (item.get_closest_marker("long") and not os.environ.get(LONG))
     ):
         report.outcome = "failed"
         report.longrepr = f"skipped although {ORDINARY_USER} is set: {report.longrepr}"

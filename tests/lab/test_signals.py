@@ -27,6 +27,8 @@ EVENTS = (
     "boot.end",
     "routes.begin",
     "routes.end",
+    "domains.begin",
+    "domains.end",
     "link.begin",
     "link.end",
     "share.begin",
