@@ -143,6 +143,18 @@ static struct export *add(struct exports *exports, const char *name)
     return export;
 }
 
+/* NULL: no memory. */
+static struct export *see(struct exports *exports, const char *name)
+{
+    struct export *export = find(exports, name);
+
+    if (!export)
+        export = add(exports, name);
+    if (export)
+        export->seen = true;
+    return export;
+}
+
 static void offer(struct exports *exports, struct export *export, const char *path)
 {
     for (struct peer *peer = exports->agent->peers; peer; peer = peer->next)
@@ -152,13 +164,10 @@ static void offer(struct exports *exports, struct export *export, const char *pa
 static void found_socket(struct exports *exports, const char *path, const char *name,
                          const struct stat *status)
 {
-    struct export *export = find(exports, name);
+    struct export *export = see(exports, name);
 
     if (!export)
-        export = add(exports, name);
-    if (!export)
         return;
-    export->seen = true;
     if (worth_judging(export, path, status))
         judge(exports, export, path);
     offer(exports, export, path);
@@ -185,13 +194,10 @@ static void look_at(struct exports *exports, const char *folder, const char *ent
 static void found_closed(struct exports *exports, const char *folder, size_t root_length)
 {
     const char *name = folder[root_length] ? folder + root_length + 1 : ".";
-    struct export *export = find(exports, name);
+    struct export *export = see(exports, name);
 
     if (!export)
-        export = add(exports, name);
-    if (!export)
         return;
-    export->seen = true;
     exports->closed |= !folder[root_length];
     if (export->fault != cannot_be_read)
         log_warning("nothing in %s is exported: %s", folder, cannot_be_read);
