@@ -97,6 +97,7 @@ def _stopped(pid: int) -> Iterator[Tracee]:
         tracee.ask(DETACH)
 
 
+PIDFD_GETFD = 438
 BELOW_THE_STACK = 4096  # nobody's: further below than what a function may use unasked
 
 
@@ -145,6 +146,19 @@ def pull_device(agent: Agent, region: Path) -> None:
 def make_private(agent: Agent, region: Path) -> None:
     """From now on the agent sees the region as it was, and nobody sees what it writes."""
     _replace(agent, region, keep=True)
+
+
+def take_descriptor(pid: int, number: int) -> int:
+    """A copy of another process's descriptor, for who may trace it. Raises OSError."""
+    process = os.pidfd_open(pid)
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        taken = int(libc.syscall(PIDFD_GETFD, process, number, 0))
+        if taken < 0:
+            raise OSError(ctypes.get_errno(), "pidfd_getfd")
+        return taken
+    finally:
+        os.close(process)
 
 
 def stop(agent: Agent) -> None:

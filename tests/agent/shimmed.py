@@ -74,6 +74,21 @@ def program(agent: Agent, code: str, *argv: object) -> Iterator[Program]:
         yield made
 
 
+PONG = """
+s = listener(6000); say("listening"); one, _ = s.accept()
+while data := one.recv(8, socket.MSG_WAITALL): one.sendall(data)
+"""
+
+
+@contextlib.contextmanager
+def answered(pair: Linked, code: str) -> Iterator[Program]:
+    """A program of g1's; at port 6000 of g2 somebody sends back what comes, by 8 bytes."""
+    with program(pair.g2, PONG) as server:
+        assert server.line() == "listening"
+        with program(pair.g1, code) as client:
+            yield client
+
+
 @contextlib.contextmanager
 def started(made: Program) -> Iterator[Program]:
     """End a program with the block, whatever became of it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import signal
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from agents import BUILD, PATIENCE_S, Agent, Pair, wait_until
-from remapped import go_on, make_call, stop
+from remapped import go_on, make_call, stop, take_descriptor
 from users import AGENT_UID
 
 # As x86-64 numbers them.
@@ -45,13 +44,8 @@ REFUSED = {
 GETPID, MKDIR, OPENAT, CLOSE = 39, 83, 257, 3
 HERE = -100  # AT_FDCWD
 DAC_OVERRIDE, SETGID, SETUID, SYS_ADMIN = 1, 6, 7, 21  # capabilities
-CTL, REGION, MEET_GUEST, CONNECT, PAIR = (
-    0,
-    2,
-    3,
-    4,
-    5,
-)  # what an opener is asked for (daemon/opener_acts.h)
+# What an opener is asked for: daemon/opener_acts.h.
+CTL, REGION, MEET_GUEST, CONNECT, PAIR = 0, 2, 3, 4, 5
 
 SANITIZED = b"__asan_init" in (BUILD / "domsockd").read_bytes()
 confined = pytest.mark.skipif(SANITIZED, reason="sanitizers make calls of their own")
@@ -190,24 +184,16 @@ def captured(pair: Pair) -> Iterator[socket.socket]:
 
 def _steal_channel(pid: int) -> int:
     """Among all descriptors of an agent the one socket of packets that does not listen."""
-    process = os.pidfd_open(pid)
-    try:
-        for entry in Path(f"/proc/{pid}/fd").iterdir():
-            if not str(entry.readlink()).startswith("socket:"):
-                continue
-            stolen = _pidfd_getfd(process, int(entry.name))
-            with socket.socket(fileno=os.dup(stolen)) as one:
-                listens = one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-                if one.type == socket.SOCK_SEQPACKET and not listens:
-                    return stolen
-            os.close(stolen)
-    finally:
-        os.close(process)
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        if not str(entry.readlink()).startswith("socket:"):
+            continue
+        stolen = take_descriptor(pid, int(entry.name))
+        with socket.socket(fileno=os.dup(stolen)) as one:
+            listens = one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+            if one.type == socket.SOCK_SEQPACKET and not listens:
+                return stolen
+        os.close(stolen)
     raise LookupError("the agent has no opener")
-
-
-def _pidfd_getfd(process: int, number: int) -> int:
-    return int(ctypes.CDLL(None).syscall(438, process, number, 0))
 
 
 def ask(

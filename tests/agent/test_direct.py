@@ -7,7 +7,18 @@ import signal
 
 import pytest
 from agents import Pair, wait_until
-from shimmed import PORT, PRELUDE, Program, await_direct, finish, flow, program, started
+from shimmed import (
+    PONG,
+    PORT,
+    PRELUDE,
+    Program,
+    answered,
+    await_direct,
+    finish,
+    flow,
+    program,
+    started,
+)
 
 
 def test_rings_are_held_by_their_programs(on_shm: Pair) -> None:
@@ -74,10 +85,6 @@ say("done"); sys.stdin.read()
 for number in range(20): one.sendall(b"%08d" % number); assert one.recv(8) == b"%08d" % number
 say("again")
 """
-PONG = """
-s = listener(6000); say("listening"); one, _ = s.accept()
-while data := one.recv(8, socket.MSG_WAITALL): one.sendall(data)
-"""
 
 
 IN_ANOTHER_NAMESPACE = """
@@ -100,19 +107,17 @@ def test_who_counts_threads_otherwise_gets_no_ring(on_shm: Pair) -> None:
 
 
 def test_an_idle_stream_costs_nothing_and_wakes_up(on_shm: Pair) -> None:
-    with program(on_shm.g2, PONG) as server:
-        assert server.line() == "listening"
-        with program(on_shm.g1, PING) as client:
-            assert client.line() == "done"
-            await_direct(on_shm.g1)
-            before = on_shm.g1.cpu_s() + on_shm.g2.cpu_s()
-            kicks = on_shm.g1.link()["kicks_sent"]
-            begun = on_shm.g1.call("hello")["uptime_ms"]
-            wait_until(lambda: on_shm.g1.call("hello")["uptime_ms"] > begun + 2000, "time passes")
-            assert on_shm.g1.cpu_s() + on_shm.g2.cpu_s() - before < 0.5
-            assert on_shm.g1.link()["kicks_sent"] - kicks < 50
-            client.go_on()
-            assert client.line() == "again"
+    with answered(on_shm, PING) as client:
+        assert client.line() == "done"
+        await_direct(on_shm.g1)
+        before = on_shm.g1.cpu_s() + on_shm.g2.cpu_s()
+        kicks = on_shm.g1.link()["kicks_sent"]
+        begun = on_shm.g1.call("hello")["uptime_ms"]
+        wait_until(lambda: on_shm.g1.call("hello")["uptime_ms"] > begun + 2000, "time passes")
+        assert on_shm.g1.cpu_s() + on_shm.g2.cpu_s() - before < 0.5
+        assert on_shm.g1.link()["kicks_sent"] - kicks < 50
+        client.go_on()
+        assert client.line() == "again"
 
 
 NOW_AND_THEN = """
@@ -126,21 +131,17 @@ while sys.stdin.readline(): ping(); say("again")
 
 def test_who_says_little_keeps_the_ring(on_shm: Pair) -> None:
     """What has just come after a pause has not been left unread."""
-    with program(on_shm.g2, PONG) as server:
-        assert server.line() == "listening"
-        with program(on_shm.g1, NOW_AND_THEN) as client:
-            assert client.line() == "done"
-            await_direct(on_shm.g1)
-            await_direct(on_shm.g2)
-            for _ in range(8):
-                begun = on_shm.g1.call("hello")["uptime_ms"]
-                wait_until(
-                    lambda b=begun: on_shm.g1.call("hello")["uptime_ms"] > b + 120, "a pause"
-                )
-                client.tell()
-                assert client.line() == "again"
-                for agent in (on_shm.g1, on_shm.g2):
-                    assert agent.streams()[0]["direct"]
+    with answered(on_shm, NOW_AND_THEN) as client:
+        assert client.line() == "done"
+        await_direct(on_shm.g1)
+        await_direct(on_shm.g2)
+        for _ in range(8):
+            begun = on_shm.g1.call("hello")["uptime_ms"]
+            wait_until(lambda b=begun: on_shm.g1.call("hello")["uptime_ms"] > b + 120, "a pause")
+            client.tell()
+            assert client.line() == "again"
+            for agent in (on_shm.g1, on_shm.g2):
+                assert agent.streams()[0]["direct"]
 
 
 @pytest.mark.parametrize(
@@ -161,13 +162,11 @@ say("ready"); os.read(0, 1)
 for number in range(50): one.sendall(b"%08d" % number); {wait}; assert one.recv(8)
 say("done")
 """
-    with program(on_shm.g2, PONG) as server:
-        assert server.line() == "listening"
-        with program(on_shm.g1, code) as client:
-            assert client.line() == "ready"
-            await_direct(on_shm.g1)
-            client.tell()
-            assert client.line() == "done"
+    with answered(on_shm, code) as client:
+        assert client.line() == "ready"
+        await_direct(on_shm.g1)
+        client.tell()
+        assert client.line() == "done"
 
 
 @pytest.mark.parametrize("wait", ["select.select([one, 0], [one], [])", "p.poll()"])
@@ -185,13 +184,11 @@ turns(0, 20000); say("busy"); number = 20000
 while not select.select([0], [], [], 0)[0]: turns(number, number + 1000); number += 1000
 left = len(os.listdir("/proc/self/fd")); say(left < 40, left); sys.stdin.read()
 """
-    with program(on_shm.g2, PONG) as server:
-        assert server.line() == "listening"
-        with program(on_shm.g1, code) as client:
-            assert client.line() == "busy"
-            await_direct(on_shm.g1)
-            client.tell()
-            assert client.line().startswith("True ")
+    with answered(on_shm, code) as client:
+        assert client.line() == "busy"
+        await_direct(on_shm.g1)
+        client.tell()
+        assert client.line().startswith("True ")
 
 
 def test_a_program_that_waits_for_several_and_sleeps(on_shm: Pair) -> None:
@@ -202,10 +199,8 @@ for number in range(3000):
     one.sendall(b"%08d" % number); select.select([one, 0], [], []); assert one.recv(8)
 left = len(os.listdir("/proc/self/fd")); say(left < 40, left)
 """
-    with program(on_shm.g2, PONG) as server:
-        assert server.line() == "listening"
-        with program(on_shm.g1, code) as client:
-            assert client.line().startswith("True ")
+    with answered(on_shm, code) as client:
+        assert client.line().startswith("True ")
 
 
 def test_a_reader_that_the_shim_does_not_see(on_shm: Pair) -> None:
@@ -219,10 +214,8 @@ told = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
 done = subprocess.run(["head", "-c", "8"], stdin=one.fileno(), stdout=-1, env=told)
 say(done.stdout)
 """
-    with program(on_shm.g2, PONG) as server:
-        assert server.line() == "listening"
-        with program(on_shm.g1, code) as client:
-            assert client.line() == "b'to a chi'"
+    with answered(on_shm, code) as client:
+        assert client.line() == "b'to a chi'"
 
 
 def test_a_timeout_is_kept(on_shm: Pair) -> None:
@@ -237,10 +230,8 @@ one.setblocking(False)
 try: one.recv(8)
 except BlockingIOError: say("would block")
 """
-    with program(on_shm.g2, PONG) as server:
-        assert server.line() == "listening"
-        with program(on_shm.g1, code) as client:
-            assert (client.line(), client.line()) == ("would block", "would block")
+    with answered(on_shm, code) as client:
+        assert (client.line(), client.line()) == ("would block", "would block")
 
 
 def test_the_agent_is_killed(on_shm: Pair) -> None:
@@ -252,14 +243,12 @@ say("waiting")
 try: say(one.recv(8))
 except OSError as error: say(error.strerror)
 """
-    with program(on_shm.g2, PONG) as server:
-        assert server.line() == "listening"
-        with program(on_shm.g1, code) as client:
-            assert client.line() == "waiting"
-            await_direct(on_shm.g1)
-            on_shm.g1.process.kill()
-            on_shm.g1.process.wait()
-            assert client.line() == "Connection reset by peer"
+    with answered(on_shm, code) as client:
+        assert client.line() == "waiting"
+        await_direct(on_shm.g1)
+        on_shm.g1.process.kill()
+        on_shm.g1.process.wait()
+        assert client.line() == "Connection reset by peer"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -273,9 +262,7 @@ one = end(4, 6000)
 for number in range(1000): one.sendall(b"%08d" % number); assert one.recv(8) == b"%08d" % number
 say("done"); sys.stdin.read()
 """
-    with program(on_shm.g2, PONG) as server:
-        assert server.line() == "listening"
-        with program(on_shm.g1, code) as client:
-            assert (client.line(), client.line()) == ("Permission denied", "done")
-            assert [stream["direct"] for stream in on_shm.g1.streams()] == [False]
-            await_direct(on_shm.g2)
+    with answered(on_shm, code) as client:
+        assert (client.line(), client.line()) == ("Permission denied", "done")
+        assert [stream["direct"] for stream in on_shm.g1.streams()] == [False]
+        await_direct(on_shm.g2)

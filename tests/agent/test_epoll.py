@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from agents import Pair, wait_until
-from shimmed import await_direct, finish, flow, program
+from shimmed import answered, await_direct, finish, flow, program
 
 FLOW = Path(__file__).parent / "epoll_flow.py"
 
@@ -91,10 +91,6 @@ def turn(number): one.sendall(b"%08d" % number); p.poll(); assert one.recv(8) ==
 for number in range(500): turn(number)
 say("ready"); sys.stdin.readline()
 """
-PONG = """
-s = listener(6000); say("listening"); one, _ = s.accept()
-while data := one.recv(8, socket.MSG_WAITALL): one.sendall(data)
-"""
 
 
 @pytest.mark.parametrize(
@@ -129,37 +125,29 @@ turn(2)
     ],
 )
 def test_an_epoll_that_cannot_be_followed_is_the_kernels(on_shm: Pair, rest: str) -> None:
-    with program(on_shm.g2, PONG) as server:
-        assert server.line() == "listening"
-        with program(on_shm.g1, BUSY + rest) as client:
-            assert client.line() == "ready"
-            await_direct(on_shm.g1)
-            client.tell()
-            assert client.line() == "0"
-            client.end()
+    with answered(on_shm, BUSY + rest) as client:
+        assert client.line() == "ready"
+        await_direct(on_shm.g1)
+        client.tell()
+        assert client.line() == "0"
+        client.end()
 
 
 def test_the_agent_is_killed(on_shm: Pair) -> None:
     """Nobody would ever write to the eventfd: the socket's end wakes the program."""
     code = BUSY + "say(p.poll())\ntry: one.recv(8)\nexcept OSError as error: say(error.strerror)"
-    with program(on_shm.g2, PONG) as server:
-        assert server.line() == "listening"
-        with program(on_shm.g1, code.replace("sys.stdin.readline()", "")) as client:
-            assert client.line() == "ready"
-            await_direct(on_shm.g1)
-            on_shm.g1.process.kill()
-            on_shm.g1.process.wait()
-            client.line()
-            assert client.line() == "Connection reset by peer"
+    with answered(on_shm, code.replace("sys.stdin.readline()", "")) as client:
+        assert client.line() == "ready"
+        await_direct(on_shm.g1)
+        on_shm.g1.process.kill()
+        on_shm.g1.process.wait()
+        client.line()
+        assert client.line() == "Connection reset by peer"
 
 
-ANSWERS = """
-one = listener(5000); say("listening"); one, _ = one.accept()
-while data := one.recv(8): one.sendall(data)
-"""
 LOOKS_ONCE = """
 import select
-one = end(4, 5000); watched = select.epoll(); watched.register(one, select.EPOLLIN)
+one = end(4, 6000); watched = select.epoll(); watched.register(one, select.EPOLLIN)
 for number in range(2000): one.sendall(b"%08d" % number); watched.poll(); assert one.recv(8)
 say("busy"); sys.stdin.readline()
 ONCE = select.EPOLLIN | select.EPOLLONESHOT
@@ -171,17 +159,15 @@ say(watched.poll(0, 1)); watched.modify(one, ONCE); say(len(watched.poll(0, 1)))
 
 def test_a_ring_that_is_taken_back_hides_nothing(on_shm: Pair) -> None:
     """Neither what it had, nor, with room for one event and no time, the stream itself."""
-    with program(on_shm.g2, ANSWERS) as server:
-        assert server.line() == "listening"
-        with program(on_shm.g1, LOOKS_ONCE) as client:
-            assert client.line() == "busy"
-            await_direct(on_shm.g1)
-            client.tell()
-            assert client.line() == "told"
-            wait_until(
-                lambda: not any(stream["direct"] for stream in on_shm.g1.streams()),
-                "what lies unread makes the agent take the ring back",
-            )
-            client.tell()
-            assert client.line() == "[]", "it has been told of once"
-            assert client.line() == "1"
+    with answered(on_shm, LOOKS_ONCE) as client:
+        assert client.line() == "busy"
+        await_direct(on_shm.g1)
+        client.tell()
+        assert client.line() == "told"
+        wait_until(
+            lambda: not any(stream["direct"] for stream in on_shm.g1.streams()),
+            "what lies unread makes the agent take the ring back",
+        )
+        client.tell()
+        assert client.line() == "[]", "it has been told of once"
+        assert client.line() == "1"

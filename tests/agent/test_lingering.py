@@ -6,6 +6,7 @@ them is told by whether the next stream is in shared memory.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import struct
@@ -82,19 +83,28 @@ def narrow(pair: Pair) -> Pair:
     return pair
 
 
-@pytest.fixture(params=["g1", "g2"])
-def lingerer(narrow: Pair, request: pytest.FixtureRequest) -> Iterator[Program]:
-    """A program of either's that was stopped in the middle of a copy before its stream ended."""
-    own, other = (narrow.g1, narrow.g2) if request.param == "g1" else (narrow.g2, narrow.g1)
-    with program(other, READER, PORT) as reader:
+@contextlib.contextmanager
+def stopped_in_a_copy(
+    own: Agent, other: Agent, reads: str = READER
+) -> Iterator[tuple[Program, Program]]:
+    """A program that stands still while it sends, and the one at the other end."""
+    with program(other, reads, PORT) as reader:
         assert reader.line() == "listening"
         with program(own, SENDER, other.id, PORT) as sender:
             assert (sender.line(), reader.line()) == ("connected", "connected")
             await_direct(own)
             stop_in_a_copy(sender)
-            reader.tell()
-            assert path_of_the_next(narrow) == "tcp"
-            yield sender
+            yield sender, reader
+
+
+@pytest.fixture(params=["g1", "g2"])
+def lingerer(narrow: Pair, request: pytest.FixtureRequest) -> Iterator[Program]:
+    """A program of either's that was stopped in the middle of a copy before its stream ended."""
+    own, other = (narrow.g1, narrow.g2) if request.param == "g1" else (narrow.g2, narrow.g1)
+    with stopped_in_a_copy(own, other) as (sender, reader):
+        reader.tell()
+        assert path_of_the_next(narrow) == "tcp"
+        yield sender
 
 
 def await_the_place(pair: Pair) -> None:
@@ -153,18 +163,13 @@ def test_it_holds_up_nobody_else(on_shm: Pair) -> None:
     """Its stream waits for it, with an end of the other side's that is not told yet: the agent
     looks again and again, and is not kept by that.
     """
-    with program(on_shm.g2, READER, PORT) as reader:
-        assert reader.line() == "listening"
-        with program(on_shm.g1, SENDER, on_shm.g2.id, PORT) as sender:
-            assert (sender.line(), reader.line()) == ("connected", "connected")
-            await_direct(on_shm.g1)
-            stop_in_a_copy(sender)
-            reader.process.kill()
-            wait_until(lambda: on_shm.g1.streams()[0]["fin_received"], "its end has come")
-            enough = clock.Deadline(PATIENCE_S)
-            for _ in range(200):
-                on_shm.g1.call("ping")
-            assert not enough.expired
+    with stopped_in_a_copy(on_shm.g1, on_shm.g2) as (_, reader):
+        reader.process.kill()
+        wait_until(lambda: on_shm.g1.streams()[0]["fin_received"], "its end has come")
+        enough = clock.Deadline(PATIENCE_S)
+        for _ in range(200):
+            on_shm.g1.call("ping")
+        assert not enough.expired
 
 
 # ---- a region is used once ----
@@ -192,16 +197,11 @@ def test_a_region_of_an_earlier_life(on_shm: Pair) -> None:
 def test_a_killed_agents_programs_are_found_by_its_next_life(narrow: Pair) -> None:
     """One that goes on is parted from its ring, one that is in the middle of a copy is known."""
     endless = READER.replace("sys.stdin.readline(); ", "sys.stdin.read(); ")
-    with program(narrow.g1, endless, PORT) as reader:
-        assert reader.line() == "listening"
-        with program(narrow.g2, SENDER, narrow.g1.id, PORT) as sender:
-            assert (sender.line(), reader.line()) == ("connected", "connected")
-            await_direct(narrow.g2)
-            stop_in_a_copy(sender)
-            narrow.g2.stop(signal.SIGKILL)
-            narrow.g2.start(f"127.0.0.1:{narrow.g2.port}")
-            assert narrow.g2.call("hello")["lingering"]
-            sender.process.send_signal(signal.SIGCONT)
-            assert sender.process.wait(PATIENCE_S)  # by an error: its stream has ended
-            assert not narrow.g2.call("hello")["lingering"]
+    with stopped_in_a_copy(narrow.g2, narrow.g1, endless) as (sender, _):
+        narrow.g2.stop(signal.SIGKILL)
+        narrow.g2.start(f"127.0.0.1:{narrow.g2.port}")
+        assert narrow.g2.call("hello")["lingering"]
+        sender.process.send_signal(signal.SIGCONT)
+        assert sender.process.wait(PATIENCE_S)  # by an error: its stream has ended
+        assert not narrow.g2.call("hello")["lingering"]
     assert narrow.g1.call("hello")["lingering"] == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import socket
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 from agents import Pair, wait_until
 from programs import Server, connect
-from remapped import Tracee
+from remapped import Tracee, take_descriptor
 from shimmed import program
 from users import AGENT_UID, as_user
 
@@ -21,7 +20,6 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes two
 ALICE, BOB, NOBODY = 4001, 4002, 65534
 BIND, CONNECT, PROMOTE = 2, 3, 4  # abi/shim.h
 TX, RX = 1, 2
-PIDFD_GETFD = 438
 
 
 def ask(run_dir: Path, kind: int, *words: int, stream: int = 0) -> tuple[int, int, int]:
@@ -77,16 +75,11 @@ def test_no_user_gets_at_the_memory_or_the_agent(on_shm: Pair) -> None:
         Tracee(pid).ask(16)
         return 0
 
-    def steal() -> int:
-        libc = ctypes.CDLL(None, use_errno=True)
-        got = libc.syscall(PIDFD_GETFD, os.pidfd_open(pid), 3, 0)
-        return 0 if got >= 0 else ctypes.get_errno()
-
     for user in (ALICE, NOBODY):
         assert as_user(user, lambda: os.open(region, os.O_RDONLY)) == errno.EACCES
         assert as_user(user, dial) == errno.EACCES
         assert as_user(user, trace) == errno.EPERM
-        assert as_user(user, steal) == errno.EPERM
+        assert as_user(user, lambda: take_descriptor(pid, 3)) == errno.EPERM
         assert as_user(user, lambda: len(list(Path(f"/proc/{pid}/fd").iterdir()))) == errno.EACCES
         assert as_user(user, lambda: os.open(f"/proc/{pid}/mem", os.O_RDONLY)) == errno.EACCES
 
