@@ -7,8 +7,9 @@ number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from harness.errors import TestbedError
 from harness.events import EventLog
@@ -34,12 +35,12 @@ class Domains:
         """These members' agents know of all. One that cannot be told takes the others for nobody:
         that is said in an event.
         """
-        with self.events.span("domains"), ThreadPoolExecutor(max(1, len(members))) as pool:
-            list(pool.map(self._tell, members))
-
-    def _tell(self, member: Member) -> None:
         everybody = {**self._guests, **self._hosts()}
         domains = [{"name": name, "id": number} for name, number in everybody.items()]
+        with self.events.span("domains"), ThreadPoolExecutor(max(1, len(members))) as pool:
+            list(pool.map(lambda member: self._tell(member, domains), members))
+
+    def _tell(self, member: Member, domains: Sequence[Mapping[str, Any]]) -> None:
         try:
             member.agent.call("domains.set", owner=self.owner, domains=domains)
         except TestbedError as error:
