@@ -10,9 +10,8 @@
 #include "daemon/peers.h"
 #include "daemon/ports.h"
 
-#define HOST_PATIENCE_US                                                                           \
-    5000000u /* a guest that has just arrived is told where within a second                        \
-              */
+/* A guest that has just arrived is told where within a second. */
+#define HOST_PATIENCE_US 5000000u
 
 /* Both programs are in this domain: they get the two ends of one pair, and need us no more. */
 static void connect_here(struct call *call, const struct shim_request *request, int fd)

@@ -60,11 +60,6 @@ static void take(struct agent *agent, const char *process, const char *range, bo
     lingering_add(&agent->lingering, lingerer);
 }
 
-static bool names(const char *line, const char *what)
-{
-    return strstr(line, what) != NULL;
-}
-
 static void look_at(struct agent *agent, const char *process)
 {
     char path[64], line[512], range[65];
@@ -74,11 +69,11 @@ static void look_at(struct agent *agent, const char *process)
     snprintf(path, sizeof(path), "/proc/%.16s/maps", process);
     maps = fopen(path, "re");
     while (maps && fgets(line, sizeof(line), maps))
-        device |= names(line, RESOURCE);
+        device |= strstr(line, RESOURCE) != NULL;
     if (maps)
         rewind(maps);
     while (maps && fgets(line, sizeof(line), maps))
-        if (names(line, agent->lingering.page_name) && sscanf(line, "%64s", range) == 1)
+        if (strstr(line, agent->lingering.page_name) && sscanf(line, "%64s", range) == 1)
             take(agent, process, range, device);
     if (maps)
         fclose(maps);
