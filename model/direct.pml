@@ -56,7 +56,7 @@ inline part()
 
 inline promote()
 {
-    budget[F_DIRECT] = budget[F_DIRECT] - 1;
+    spend(F_DIRECT);
     direct[me] = true;
     kept[me] = sent[me]
 }
@@ -74,7 +74,7 @@ inline take_directly()
  * it. Another one goes on, or the agent. */
 inline tear()
 {
-    budget[F_DIRECT] = budget[F_DIRECT] - 1;
+    spend(F_DIRECT);
     write_content(sent[me]);
     write_byte(sent[me]);
     sent[me] = sent[me] + 1;

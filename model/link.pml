@@ -129,7 +129,7 @@ inline receive()
 /* A message comes a second time, or after one that is lost: its number gives it away. */
 inline repeat()
 {
-    budget[F_REPEAT] = budget[F_REPEAT] - 1;
+    spend(F_REPEAT);
 #ifdef MUTANT_NUMBER_IGNORED
     queue[me]?<kind, x, y, z>;
     queue[me]!kind, x, y, z
@@ -139,6 +139,7 @@ inline repeat()
 }
 
 #include "world.pml"
+#include "oblivion.pml"
 
 /* What each step begins with. What it says to the state machine is carried out behind it. */
 inline begin_step()
@@ -159,8 +160,8 @@ inline begin_step()
     :: what == W_NOTICE || what == W_CONNECT || what == W_JOIN -> lose_carrier()
     :: what == W_ATTACH -> attach()
     :: what == W_DETACH -> unmap()
-    :: what == W_BREAK -> budget[F_BREAK] = budget[F_BREAK] - 1; break_connection()
-    :: what == W_EXPIRE -> budget[F_EXPIRE] = budget[F_EXPIRE] - 1; input = IN_EXPIRED
+    :: what == W_BREAK -> spend(F_BREAK); break_connection()
+    :: what == W_EXPIRE -> spend(F_EXPIRE); input = IN_EXPIRED
     :: what == W_CRASH -> crash()
     :: what == W_SPOIL -> spoil_view()
     :: what == W_MOVE -> move()
@@ -210,10 +211,13 @@ inline end_step()
     tell();
     what = 0; me = 0; kind = 0; x = 0; y = 0; z = 0; seen = 0; content = 0; spoil = 0;
     was_running = false; expected = false; trusted = false; resume = false;
-    shown = false
+    shown = false;
+#ifndef REMEMBER
+    forget_what_is_over()
+#endif
 }
 
-#define MAY(a, number, condition) :: (condition) -> me = a; what = number
+#define OPTION(a, number, condition) :: (condition) -> me = a; what = number
 
 active proctype everything()
 {
@@ -221,21 +225,18 @@ active proctype everything()
     do
     :: atomic {
         if
-        MAYS(0)
-        MAYS(1)
-        :: budget_left -> what = 0; calm()
-        :: else -> goto quiet
+        OWN_STEPS(OPTION, 0)
+        OWN_STEPS(OPTION, 1)
+        EVENTS(OPTION, 0)
+        EVENTS(OPTION, 1)
+        :: quiet -> goto over
         fi;
-        if
-        :: what ->
-            d_step { part() };
-            d_step { begin_step() };
-            d_step { run_machine() };
-            d_step { end_step() }
-        :: else
-        fi
+        d_step { part() };
+        d_step { begin_step() };
+        d_step { run_machine() };
+        d_step { end_step() }
     }
     od;
-quiet:
+over:
     check_the_end()
 }

@@ -49,6 +49,7 @@ byte ahead_kind, ahead_epoch, ahead_received, ahead_delivered; /* its RESYNC */
 
 /* What may still go wrong, and what has. */
 byte budget[FAULTS];
+byte any; /* faults of any kind */
 byte starts;
 bool crashed, restored, untold, bereft;
 byte lives; /* incarnations there have been */

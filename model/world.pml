@@ -24,6 +24,7 @@ inline set_up()
         now.budget[7] = setting("MOVE");
         now.budget[8] = setting("RESTORE");
         now.budget[9] = setting("DIRECT");
+        now.any = setting("ANY");
         now.untold = setting("UNTOLD");
         now.starts = setting("STARTS");
         now.path[0] = now.path[1] = now.to[0] = now.to[1] = setting("PATH_SHM");
@@ -31,6 +32,17 @@ inline set_up()
     me = 0; set_up_agent();
     me = 1; set_up_agent();
     me = 0
+}
+
+/* The common budget is for any fault but a guest that is put back. */
+#define left(fault) (budget[fault] || (any && fault != F_RESTORE))
+
+inline spend(fault)
+{
+    if
+    :: budget[fault] -> budget[fault] = budget[fault] - 1
+    :: else -> any = any - 1
+    fi
 }
 
 inline set_up_agent()
@@ -54,7 +66,7 @@ inline attach()
 
 inline crash()
 {
-    budget[F_CRASH] = budget[F_CRASH] - 1;
+    spend(F_CRASH);
     crashed = true;
     synced[me] = false;
     up[me] = false;
@@ -71,7 +83,7 @@ inline crash()
 /* z: which fault. A view that is spoilt within a step is so by strike(). */
 inline spoil_view()
 {
-    budget[z] = budget[z] - 1;
+    spend(z);
     if
     :: z == F_ZEROS -> view[me] = ZEROS
     :: z == F_OTHER -> view[me] = OTHER
@@ -83,7 +95,7 @@ inline spoil_view()
  */
 inline move()
 {
-    budget[F_MOVE] = budget[F_MOVE] - 1;
+    spend(F_MOVE);
     me = other;
     if
     :: attached[me] && view[me] == GOOD -> make_stale()
@@ -110,7 +122,7 @@ inline save()
  * its connection at least is gone. */
 inline restore()
 {
-    budget[F_RESTORE] = budget[F_RESTORE] - 1;
+    spend(F_RESTORE);
     restored = true;
     empty_queue();
     break_connection();
@@ -157,8 +169,8 @@ inline restore()
 #define unshared(a) (path[0] == SHM && path[1] == SHM && epoch[0] == epoch[1] && synced[0] && \
                      synced[1] && (view[0] == STALE || view[1] == STALE))
 
-/* Every step of agent a that may come next. */
-#define MAYS(a) \
+/* Every step of agent a that may come next without a fault, and without being asked for. */
+#define OWN_STEPS(MAY, a) \
     MAY(a, W_RECEIVE, up[a] && len(queue[a]) > 0) \
     MAY(a, W_TAKE, takes(a)) \
     MAY(a, W_GIVE, gives(a)) \
@@ -166,53 +178,48 @@ inline restore()
     MAY(a, W_DELIVER, open(a) && delivered[a] < received[a]) \
     MAY(a, W_WATCH, attached[a] && !region_lost[a] && \
                     ((lies(a) && (path[a] == SHM || running(a))) || unshared(a))) \
-    MAY(a, W_START, starts && synced[a] && !running(a) && \
-                    (path[a] == SHM || (attached[a] && !region_lost[a] && nonce_right(view[a])))) \
     MAY(a, W_RESCUE, path[a] == SHM && synced[a] && !running(a) && region_lost[a]) \
     MAY(a, W_NOTICE, cut && up[a] && ahead != a) \
     MAY(a, W_CONNECT, cut && ahead == NOBODY) \
     MAY(a, W_JOIN, ahead == 1 - a) \
     MAY(a, W_ATTACH, !attached[a]) \
     MAY(a, W_DETACH, attached[a] && path[a] == TCP && !running(a) && (lies(a) || alone(a))) \
-    MAY(a, W_BREAK, a == 0 && budget[F_BREAK] && (!cut || ahead != NOBODY)) \
-    MAY(a, W_REPEAT, budget[F_REPEAT] && up[a] && len(queue[a]) > 0) \
-    MAY(a, W_EXPIRE, budget[F_EXPIRE] && undecided(a)) \
-    MAY(a, W_CRASH, budget[F_CRASH]) \
-    MAY(a, W_SPOIL, budget[F_ZEROS] && spoilable(a)); z = F_ZEROS \
-    MAY(a, W_SPOIL, budget[F_OTHER] && spoilable(a)); z = F_OTHER \
-    MAY(a, W_SPOIL, budget[F_STALE] && spoilable(a)); z = F_STALE \
-    MAY(a, W_TAKE, budget[F_ZEROS] && spoilable(a) && takes(a)); spoil_within(F_ZEROS, ZEROS) \
-    MAY(a, W_GIVE, budget[F_ZEROS] && spoilable(a) && gives(a) && tx_path[a] == SHM); \
+    MAY(a, W_BACK, direct[a])
+
+/* Everything else that may happen to it: each takes something from a budget. */
+#define EVENTS(MAY, a) \
+    MAY(a, W_START, starts && synced[a] && !running(a) && \
+                    (path[a] == SHM || (attached[a] && !region_lost[a] && nonce_right(view[a])))) \
+    MAY(a, W_BREAK, a == 0 && left(F_BREAK) && (!cut || ahead != NOBODY)) \
+    MAY(a, W_REPEAT, left(F_REPEAT) && up[a] && len(queue[a]) > 0) \
+    MAY(a, W_EXPIRE, left(F_EXPIRE) && undecided(a)) \
+    MAY(a, W_CRASH, left(F_CRASH)) \
+    MAY(a, W_SPOIL, left(F_ZEROS) && spoilable(a)); z = F_ZEROS \
+    MAY(a, W_SPOIL, left(F_OTHER) && spoilable(a)); z = F_OTHER \
+    MAY(a, W_SPOIL, left(F_STALE) && spoilable(a)); z = F_STALE \
+    MAY(a, W_TAKE, left(F_ZEROS) && spoilable(a) && takes(a)); spoil_within(F_ZEROS, ZEROS) \
+    MAY(a, W_GIVE, left(F_ZEROS) && spoilable(a) && gives(a) && tx_path[a] == SHM); \
         spoil_within(F_ZEROS, ZEROS) \
-    MAY(a, W_LOOK, budget[F_ZEROS] && spoilable(a) && looks(a)); spoil_within(F_ZEROS, ZEROS) \
-    MAY(a, W_MOVE, budget[F_MOVE] && !attached[a]) \
-    MAY(a, W_SAVE, budget[F_RESTORE] && saved == NOBODY && !attached[a] && \
+    MAY(a, W_LOOK, left(F_ZEROS) && spoilable(a) && looks(a)); spoil_within(F_ZEROS, ZEROS) \
+    MAY(a, W_MOVE, left(F_MOVE) && !attached[a]) \
+    MAY(a, W_SAVE, left(F_RESTORE) && saved == NOBODY && !attached[a] && \
                    (phase[a] == PHASE_IDLE || phase[a] == PHASE_COMMITTED)) \
-    MAY(a, W_RESTORE, budget[F_RESTORE] && saved == a) \
-    MAY(a, W_PROMOTE, budget[F_DIRECT] && promotable(a)) \
-    MAY(a, W_BACK, direct[a]) \
-    MAY(a, W_TEAR, budget[F_DIRECT] && direct[a] && gives(a))
+    MAY(a, W_RESTORE, left(F_RESTORE) && saved == a) \
+    MAY(a, W_PROMOTE, left(F_DIRECT) && promotable(a)) \
+    MAY(a, W_TEAR, left(F_DIRECT) && direct[a] && gives(a))
 
 inline spoil_within(fault, how)
 {
-    budget[fault] = budget[fault] - 1;
+    spend(fault);
     spoil = how
 }
 
-#define budget_left (starts || budget[0] || budget[1] || budget[2] || budget[3] || budget[4] || \
-                     budget[5] || budget[6] || budget[7] || budget[8] || budget[9])
+/* Both agents have done all they would do if nothing more were asked of them, and nothing more went
+ * wrong. Then it may be the end, whatever is left of the budgets. */
+#define OR(a, number, condition) || (condition)
+#define quiet (!(false OWN_STEPS(OR, 0) OWN_STEPS(OR, 1)))
 
-/* Nothing more goes wrong, and nobody asks for anything more. */
-inline calm()
-{
-    d_step {
-        starts = 0;
-        budget[0] = 0; budget[1] = 0; budget[2] = 0; budget[3] = 0; budget[4] = 0;
-        budget[5] = 0; budget[6] = 0; budget[7] = 0; budget[8] = 0; budget[9] = 0
-    }
-}
-
-/* Nothing can happen any more: every handover has ended, and both sides agree on how. */
+/* Every handover has ended, and both sides agree on how. */
 inline check_the_end()
 {
     assert(!running(0) && !running(1));

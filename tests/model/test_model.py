@@ -13,15 +13,16 @@ from tests.model.configurations import (
     MUTANTS,
     Mutant,
     Settings,
-    alone,
     property_of,
+    together,
     undisturbed,
     untold,
 )
 from tests.model.verifier import MODEL, Verdict, Verifier
 
 SECONDS = 240.0
-BOUNDED = [*undisturbed(), *alone(starts=1), *untold()]
+PAIRS = [settings for settings in together(2, starts=1) if settings.get("ANY", 0) < 2]
+BOUNDED = [*undisturbed(), *together(1, starts=1), *untold(), *PAIRS]
 
 
 def named(settings: Settings) -> str:
@@ -34,11 +35,27 @@ def verifier(tmp_path_factory: pytest.TempPathFactory) -> Verifier:
     return Verifier.build(tmp_path_factory.mktemp("model"), window=1)
 
 
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Verifier:
+    return Verifier.build(tmp_path_factory.mktemp("whole"), window=1, remember=True)
+
+
 @pytest.mark.parametrize("settings", BOUNDED, ids=named)
 def test_no_fault_breaks_the_protocol(verifier: Verifier, settings: Settings) -> None:
     verdict = verifier.check(settings, within=SECONDS)
     assert verdict.violation is None, property_of(verdict.violation or "")
     assert verdict.states > 1000
+
+
+@pytest.mark.parametrize("settings", [{"ANY": 1}, {"STARTS": 1, "RESTORE": 1}], ids=named)
+def test_what_makes_no_difference_makes_none(
+    settings: Settings, verifier: Verifier, whole: Verifier
+) -> None:
+    """With nothing forgotten there are more states, and the same verdict."""
+    settings = {"PATH_SHM": 1, **settings}
+    verdict = whole.check(settings, within=SECONDS)
+    assert verdict.violation is None
+    assert verdict.states > verifier.check(settings, within=SECONDS).states > 1000
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.switch)
