@@ -93,3 +93,7 @@ def test_the_model_has_the_agents_names(prefix: str, enumeration: str) -> None:
 def test_an_unfinished_search_is_no_verdict() -> None:
     with pytest.raises(ValueError, match="not completed"):
         Verdict.read("Warning: Search not completed\n 12 states, stored\n")
+
+
+def test_a_large_number_of_states_is_read() -> None:
+    assert Verdict.read("1.0131844e+08 states, stored\n").states == 101_318_440

@@ -23,7 +23,7 @@ FIELD_BITS = 36  # of the field in which a hashed search marks states: 8 GiB
 MARKS = 8  # a state's, in that field
 # The field is read at random: with small pages most of the time is spent on finding them.
 HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
-STATES = re.compile(r"^\s*(\d+) states, stored", re.MULTILINE)
+STATES = re.compile(r"^\s*([\d.e+]+) states, stored", re.MULTILINE)  # of eight digits at most
 ELAPSED = re.compile(r"elapsed time (\S+) seconds")
 VIOLATION = re.compile(r"^pan:\d+: (.*) \(at depth", re.MULTILINE)
 INCOMPLETE = re.compile(r"Search not completed|max search depth too small|out of memory")
@@ -46,7 +46,7 @@ class Verdict:
             raise ValueError(f"the search was not completed:\n{text[-2000:]}")
         elapsed = ELAPSED.search(text)
         seconds = float(elapsed.group(1)) if elapsed else 0.0
-        return cls(int(states.group(1)), seconds, violation.group(1) if violation else None)
+        return cls(int(float(states.group(1))), seconds, violation.group(1) if violation else None)
 
 
 def overlooked(states: int) -> float:
