@@ -15,11 +15,14 @@ from typing import Any
 from harness import clock
 from harness.model import naming
 from harness.traffic.traffic import Traffic
+from tests.lab.interrupted import interrupted_away, interrupted_back
+from tests.lab.stale_copy import stale_copy
 from tests.lab.watched import Stage, pass_time
 
 SAVED = "/var/tmp/g1.saved"
 CUT_SECONDS = 40
 NUMBERS = {"g1": 3, "g2": 4}
+FROM_ELSEWHERE = (interrupted_away, interrupted_back, stale_copy)
 
 
 def moved_by_hand(stage: Stage, traffic: Traffic) -> dict[str, Any]:
@@ -264,15 +267,7 @@ def unwatched(stage: Stage) -> dict[str, Any]:
 
 def leftovers(stage: Stage) -> dict[str, Any]:
     """What there is of regions, on all hosts and in both guests."""
-    places = stage.testbed.places.values()
-    files = [place.host.run(["ls", "/dev/shm"]).stdout.split() for place in places]
-    plugged = {name for guest in ("g1", "g2") for name in stage.guest(guest).regions().values()}
-    grant = stage.grant()
-    return {
-        "path": grant["path"],
-        "files": sum(map(len, files)),
-        "same": plugged == {grant["region"]},
-    }
+    return stage.leftovers()
 
 
 def do(stage: Stage, names: list[str]) -> dict[str, Any]:

@@ -148,6 +148,23 @@ def test_a_guest_that_is_suspended_for_a_minute(watched: Watched) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("way", ["away", "back"])
+def test_a_move_that_is_interrupted_at_each_of_its_steps(standing: Watched, way: str) -> None:
+    """Ctrl-C of testbed migrate g1 …: the guest runs on one of the two hosts, its streams open."""
+    seen = standing.does(f"interrupted_{way}")
+    path = {"handover.begin", "handover.end"}
+    assert {"move.begin", "migrate.begin", "migrate.end", "move.end"} | path <= set(seen["moments"])
+    assert set(seen["ends"]) == {"h1", "h2"} and seen["streams"] == "whole"
+
+
+@pytest.mark.long
+def test_a_region_that_turns_into_a_stale_copy(standing: Watched) -> None:
+    """virsh attach-device, with role='master': stock QEMU migrates that one, and copies it."""
+    seen = standing.does("stale_copy")
+    assert seen["streams"] == "whole", seen
+
+
+@pytest.mark.long
 def test_a_guest_that_is_restored_from_a_saved_state(watched: Watched) -> None:
     """virsh save g1 …, which stock QEMU refuses while it shares memory; virsh restore …; virsh
     destroy g1, and virsh restore … of the same file.

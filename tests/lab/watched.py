@@ -86,6 +86,18 @@ class Stage:
         [found] = self.grants()
         return found
 
+    def leftovers(self) -> dict[str, Any]:
+        """What there is of regions, on all hosts and in both guests."""
+        places = self.testbed.places.values()
+        files = [place.host.run(["ls", "/dev/shm"]).stdout.split() for place in places]
+        plugged = {name for guest in ("g1", "g2") for name in self.guest(guest).regions().values()}
+        grant = self.grant()
+        return {
+            "path": grant["path"],
+            "files": sum(map(len, files)),
+            "same": plugged == {grant["region"]} - {None},
+        }
+
     # ---- what the controller says ----
 
     def heard(self) -> list[dict[str, Any]]:
