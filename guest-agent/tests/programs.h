@@ -33,11 +33,48 @@ static uint8_t byte_at(int stream, int direction, uint64_t offset)
     return (uint8_t)(mixed >> 29 ^ mixed >> 47);
 }
 
+/* A program that was put back to an older state writes other bytes from there on. Its reader may
+ * get the ones or the others, and never both. */
+static struct {
+    bool written; /* it has been put back */
+    uint64_t from;
+    enum { NEITHER, THE_FIRST, THE_OTHERS } read;
+} others[STREAMS][2];
+
+static void write_otherwise(int stream, int which)
+{
+    uint64_t from = programs[stream][which].written;
+    bool had_more = programs[stream][1 - which].read > from;
+
+    others[stream][which].written = true;
+    others[stream][which].from = from;
+    others[stream][which].read = had_more ? THE_FIRST : NEITHER;
+}
+
+static uint8_t written_at(int stream, int which, uint64_t offset)
+{
+    bool other = others[stream][which].written && offset >= others[stream][which].from;
+
+    return byte_at(stream, which, offset) ^ (other ? 0xff : 0);
+}
+
 /* The next bytes that a program writes. */
 static void fill(int stream, int which, uint8_t *bytes, size_t length)
 {
     for (size_t i = 0; i < length; i++)
-        bytes[i] = byte_at(stream, which, programs[stream][which].written + i);
+        bytes[i] = written_at(stream, which, programs[stream][which].written + i);
+}
+
+static bool is_right(int stream, int writer, uint64_t offset, uint8_t byte)
+{
+    bool first = byte == byte_at(stream, writer, offset);
+
+    if (!others[stream][writer].written || offset < others[stream][writer].from)
+        return first;
+    if (others[stream][writer].read == NEITHER)
+        others[stream][writer].read = first ? THE_FIRST : THE_OTHERS;
+    return others[stream][writer].read == THE_FIRST ? first
+                                                    : byte == written_at(stream, writer, offset);
 }
 
 /* What a program has read must be what the other one wrote there. */
@@ -46,7 +83,7 @@ static void program_check(int stream, int which, const uint8_t *bytes, ssize_t g
     struct program *program = &programs[stream][which];
 
     for (ssize_t i = 0; i < got; i++) {
-        if (bytes[i] == byte_at(stream, 1 - which, program->read + (uint64_t)i))
+        if (is_right(stream, 1 - which, program->read + (uint64_t)i, bytes[i]))
             continue;
         fprintf(stderr, "seed %u: stream %d: wrong byte at %llu\n", seed, stream,
                 (unsigned long long)program->read + (unsigned long long)i);

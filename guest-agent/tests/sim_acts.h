@@ -1,7 +1,7 @@
 /* What the programs and agents of a simulation do, each when its turn comes. */
 #pragma once
 
-#include "sim_faults.h"
+#include "sim_put_back.h"
 
 /* In some runs few programs have much time: those keep the ends of their rings for long. */
 static bool leisurely(void)
@@ -29,8 +29,10 @@ static void open_stream(int which)
     programs[index][0] = (struct program){.fd = pair[1], .side = which};
     programs[index][1] = (struct program){.fd = -1, .side = 1 - which};
     open_streams++;
-    /* Opened towards a life of the peer that has ended, unnoticed. */
-    excused[index] = sides[which].link->peer_incarnation != sides[1 - which].link->incarnation;
+    /* Opened towards a life of the peer that has ended, unnoticed; or with the number of a stream
+     * that the peer knows from what has been undone. */
+    excused[index] = past.state == PUT_BACK || put_back_side == which ||
+                     sides[which].link->peer_incarnation != sides[1 - which].link->incarnation;
     snprintf(name, sizeof(name), "%d", index);
     link_open(sides[which].link, pair[0], name, STREAM_NO_USER);
 }
@@ -67,9 +69,42 @@ static void hand_over(int which)
     check_kept(which);
 }
 
+/* A guest that is suspended, and its agent and programs with it, while time goes on. */
+#define SUSPENDED_STEPS 200
+#define SUSPENDED_STEP_US 400000u /* at most: some 40 s in all */
+
+static struct {
+    int side;
+    unsigned steps;
+} suspended;
+static unsigned total_suspended;
+
+static void suspend(int which)
+{
+    suspended.side = which;
+    suspended.steps = SUSPENDED_STEPS;
+    total_suspended++;
+}
+
+static bool is_suspended(int which)
+{
+    return suspended.steps && suspended.side == which;
+}
+
+static void pass_suspended_time(void)
+{
+    uint64_t passes_us = suspended.steps ? pick(SUSPENDED_STEP_US) : 0;
+
+    suspended.steps -= suspended.steps > 0;
+    clock_us += passes_us;
+    sides[suspended.side].suspended_us += passes_us;
+}
+
 static void hand_over_both(int which)
 {
     hand_over(which);
+    if (is_suspended(1 - which))
+        return;
     link_hand_over(sides[1 - which].link, 1 - sides[1 - which].link->handover.path, 60000);
 }
 
@@ -77,7 +112,7 @@ static void pass_deadline(int which)
 {
     struct loop_timer *deadline = &sides[which].link->attempt.deadline;
 
-    if (!deadline->armed)
+    if (!deadline->armed || calm())
         return;
     loop_disarm(&sides[which].loop, deadline);
     deadline->expired(deadline);
@@ -85,8 +120,14 @@ static void pass_deadline(int which)
 
 static void cut_wire(int which)
 {
-    if (wire_of(which))
+    if (wire_of(which) && !calm())
         cut(wire_of(which));
+}
+
+static void some_lie(int which)
+{
+    if (!calm())
+        lie(which);
 }
 
 static void any_write(int stream, int which)
@@ -132,7 +173,7 @@ static void one_is_killed(int which)
 
 static void one_is_stopped(int which)
 {
-    if (open_streams)
+    if (open_streams && !calm())
         stop((int)pick((uint32_t)open_streams), which);
 }
 
@@ -147,7 +188,7 @@ static void it_goes_on(int which)
 static void it_is_reset(int which)
 {
     (void)which;
-    if (seed % 4 == 3)
+    if (seed % 4 == 3 && !calm())
         reset_stopped();
 }
 
@@ -155,7 +196,7 @@ static void some_shut(int which)
 {
     int stream = open_streams ? (int)pick((uint32_t)open_streams) : 0;
 
-    if (open_streams && !is_stopped(stream, which))
+    if (open_streams && !is_stopped(stream, which) && past.state == NOT_SAVED)
         program_shut(stream, which);
 }
 

@@ -132,7 +132,7 @@ static void check_kept(int side)
             uint64_t offset = own->tx.fifo.start + pick(length);
 
             fifo_pieces(&own->tx.fifo, offset, 1, piece);
-            CHECK(*(uint8_t *)piece[0].iov_base == byte_at(i / 2, i % 2, offset));
+            CHECK(*(uint8_t *)piece[0].iov_base == written_at(i / 2, i % 2, offset));
         }
     }
 }

@@ -115,10 +115,9 @@ static void lie(int which)
     see_the_same(which);
 }
 
-/* kill -9: nobody is told, the streams' programs see their end, a new life begins. */
-static void crash(int which)
+/* Nobody is told, the streams' programs see their end. */
+static void end_life(int which)
 {
-    total_crashes++;
     strand();
     for (int stream = 0; stream < open_streams; stream++)
         excused[stream] = true;
@@ -128,6 +127,13 @@ static void crash(int which)
     link_free(sides[which].link);
     lingering_deinit(&sides[which].lingering); /* its next life knows nothing of them */
     new_link(which);
+}
+
+/* kill -9: a new life begins. */
+static void crash(int which)
+{
+    total_crashes++;
+    end_life(which);
 }
 
 /* A stream ends while its program is in the middle of a copy. */

@@ -15,6 +15,7 @@
 
 #define WIRES 3
 #define NO_WIRE (-1)
+#define NO_SIDE (-1)
 
 struct side {
     struct loop loop;
@@ -24,6 +25,7 @@ struct side {
     int wire;
     unsigned handovers;
     unsigned aborts;
+    uint64_t suspended_us; /* so long in all */
 };
 
 struct wire {
@@ -39,10 +41,17 @@ static int open_streams;
 static int accepted;
 static uint64_t clock_us = 1;
 static unsigned total_cuts, total_late;
+static int put_back_side; /* NO_SIDE: none was put back to an older state */
 
-static uint64_t sim_clock(void)
+/* A guest's clock stands still while it is suspended. */
+static uint64_t clock_of_0(void)
 {
-    return clock_us;
+    return clock_us - sides[0].suspended_us;
+}
+
+static uint64_t clock_of_1(void)
+{
+    return clock_us - sides[1].suspended_us;
 }
 
 /* ---- what the links need ---- */
@@ -197,7 +206,7 @@ static void reconnect(int which)
         go_on_by(which, fresh_wire());
 }
 
-/* A link may end its connection only for two reasons, if nothing was said twice. */
+/* A link may end its connection only for two reasons, if nothing was said twice, or otherwise. */
 static void check_end(struct wire *wire, struct mem_end *end)
 {
     bool refused = end->failed;
@@ -207,8 +216,9 @@ static void check_end(struct wire *wire, struct mem_end *end)
     end->gave_up = NULL;
     if (!refused && !gave_up)
         return;
-    CHECK(wire->repeated || (!refused && (strcmp(gave_up, LINK_FETCH_MISSING) == 0 ||
-                                          strcmp(gave_up, LINK_UNANSWERED) == 0)));
+    CHECK(wire->repeated || put_back_side != NO_SIDE ||
+          (!refused &&
+           (strcmp(gave_up, LINK_FETCH_MISSING) == 0 || strcmp(gave_up, LINK_UNANSWERED) == 0)));
     cut(wire);
 }
 
@@ -233,12 +243,14 @@ static void start_world(void)
 {
     open_streams = 0;
     memset(excused, 0, sizeof(excused));
+    memset(others, 0, sizeof(others));
+    put_back_side = NO_SIDE;
     for (int i = 0; i < WIRES; i++)
         mem_pair_init(wires[i].ends);
     for (int i = 0; i < 2; i++) {
         sides[i] = (struct side){.budget.limit = 2u << 20, .wire = NO_WIRE};
         CHECK(loop_init(&sides[i].loop) == 0);
-        sides[i].loop.clock = sim_clock;
+        sides[i].loop.clock = i ? clock_of_1 : clock_of_0;
         sides[i].loop.now_us = clock_us;
         new_link(i);
         for (int k = 0; k < WIRES; k++) {
