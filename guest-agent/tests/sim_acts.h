@@ -71,7 +71,7 @@ static void hand_over(int which)
 
 /* A guest that is suspended, and its agent and programs with it, while time goes on. */
 #define SUSPENDED_STEPS 200
-#define SUSPENDED_STEP_US 400000u /* at most: some 40 s in all */
+#define SUSPENDED_STEP_US 60000u /* at most: some 6 s in all, more than any answer may take */
 
 static struct {
     int side;
