@@ -18,6 +18,7 @@ IN_MEMORY = 256  # with the default region
 DEFAULT_REGION = 32 << 20
 STORM = 10_000
 WARM_UP = 2_000
+WARM_UP_HANDOVERS = 20
 ROOM_KIB = 4096  # heaps differ by what was open at once; a leak of 0.5 KiB each would be more
 AT_ONCE = 50
 
@@ -65,7 +66,7 @@ def test_a_thousand_streams_survive_handovers(
     assert len(on_shm.g1.streams()) == len(on_shm.g2.streams()) == STREAMS
 
 
-# ---- connect and close, again and again ----
+# ---- handovers, and connecting and closing, again and again ----
 
 
 def resources(agent: Agent) -> tuple[int, int]:
@@ -73,6 +74,36 @@ def resources(agent: Agent) -> tuple[int, int]:
     process = Path(f"/proc/{agent.process.pid}")
     resident = int((process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return len(list((process / "fd").iterdir())), resident >> 10
+
+
+def there_and_back(pair: Pair, times: int) -> None:
+    """Onto a fresh region and off it, so many times."""
+    for _ in range(times):
+        pair.share_memory(1 << 20)
+        pair.hand_over("tcp")
+        pair.region[0].unlink()
+
+
+THOUSAND = pytest.param(1000, marks=(pytest.mark.long, pytest.mark.timeout(1200)))
+
+
+@pytest.mark.parametrize("handovers", [40, THOUSAND])
+def test_handovers_under_load_leave_nothing(pair: Pair, handovers: int) -> None:
+    flows = both_ways(open_streams(pair, 16))
+    there_and_back(
+        pair, WARM_UP_HANDOVERS // 2
+    )  # what the agents keep for the next ones, they have after this
+    agents = (pair.g1, pair.g2)
+    before = [resources(agent) for agent in agents]
+    there_and_back(pair, handovers // 2)
+    for agent, (descriptors, resident) in zip(agents, before, strict=True):
+        now = resources(agent)
+        assert now[0] == descriptors
+        assert now[1] < resident + ROOM_KIB
+        assert "region-" not in Path(f"/proc/{agent.process.pid}/maps").read_text()
+    assert pair.g1.link()["epoch"] == WARM_UP_HANDOVERS + handovers
+    for flow in flows:
+        flow.finish()
 
 
 def serve_for_ever(listener: socket.socket) -> None:

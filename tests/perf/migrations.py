@@ -2,7 +2,8 @@
 
 ``python -m tests.perf.migrations [MIGRATIONS [STREAMS]]`` moves a guest to and fro and prints what
 each took, as distributions. The goal for our own time is printed beside it; nothing here fails but
-a byte that is lost, repeated, reordered or damaged.
+a byte that is lost, repeated, reordered or damaged, and memory, descriptors, region files or
+interfaces that grow.
 """
 
 from __future__ import annotations
