@@ -29,9 +29,9 @@ static void open_stream(int which)
     programs[index][0] = (struct program){.fd = pair[1], .side = which};
     programs[index][1] = (struct program){.fd = -1, .side = 1 - which};
     open_streams++;
-    /* Opened towards a life of the peer that has ended, unnoticed; or with the number of a stream
-     * that the peer knows from what has been undone. */
-    excused[index] = past.state == PUT_BACK || put_back_side == which ||
+    /* Opened towards a life of the peer that has ended, unnoticed; or after one side was put back,
+     * which the other one may find out still. */
+    excused[index] = put_back_side != NO_SIDE ||
                      sides[which].link->peer_incarnation != sides[1 - which].link->incarnation;
     snprintf(name, sizeof(name), "%d", index);
     link_open(sides[which].link, pair[0], name, STREAM_NO_USER);
