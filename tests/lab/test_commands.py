@@ -183,6 +183,7 @@ def test_a_grant_is_taken_back_and_given_again(lasting: User) -> None:
         (["grant", "g1", "g9"], "there is no domain 'g9'"),
         (["grant", "g1", "g1"], "not g1 with itself"),
         (["grant", "g1", "g2", "--size", "5 MiB"], "not a power of two"),
+        (["grant", "g1", "g2", "--size", "1 GiB"], "of /dev/shm, and the region needs 1024 MiB"),
     ):
         done = lasting.run(*arguments)
         assert done.returncode == 2 and said in " ".join(done.stderr.replace("│", "").split())

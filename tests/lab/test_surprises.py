@@ -1,7 +1,7 @@
 """Surprises: a watched testbed whose guests are moved, pulled at, put to sleep and put back by
 hand, under traffic. Each stream carries on to its end, whole, or ends with an error at both ends.
 
-What happens is in surprises_inside.py, which runs inside the lab.
+What happens is in surprises_inside.py, which runs inside the lab. docs/paths.md has a table of all.
 """
 
 from __future__ import annotations
@@ -99,7 +99,6 @@ def watched(standing: Watched) -> Iterator[Watched]:
         run.terminate(process, 30)
 
 
-@pytest.mark.long
 def test_a_move_by_hand_is_noticed_and_a_pulled_device_replaced(watched: Watched) -> None:
     """virsh migrate --live --p2p g1 …, which stock QEMU refuses before testbed release g1; virsh
     detach-device-alias g1 ua-domsock-g2 --live.
