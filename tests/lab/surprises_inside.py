@@ -10,6 +10,7 @@ import inspect
 import json
 import sys
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from harness import clock
@@ -252,6 +253,24 @@ def agent_killed(stage: Stage) -> dict[str, Any]:
             stage.hears(since, "act.end", verb="share")
             stage.on_path("shm", since)
             seen[name] = stage.broken(traffic)
+    with stage.traffic() as traffic:
+        seen["afterwards"] = stage.whole(traffic)
+    return seen
+
+
+def started_anew(stage: Stage) -> dict[str, Any]:
+    """virsh destroy, under streams, and virsh create: it boots, and what was in it is gone."""
+    with stage.traffic() as traffic:
+        stage.command("release", "g1")
+        with NamedTemporaryFile("w", suffix=".xml") as definition:
+            definition.write(stage.virsh("h1", "dumpxml", "g1").stdout)
+            definition.flush()
+            since = stage.mark()
+            stage.virsh("h1", "destroy", "g1")
+            stage.virsh("h1", "create", definition.name)
+        stage.hears(since, "act.end", within=90, verb="share")
+        stage.on_path("shm", since, within=60)
+        seen = {"g2": stage.broken(traffic, at="g2")}
     with stage.traffic() as traffic:
         seen["afterwards"] = stage.whole(traffic)
     return seen

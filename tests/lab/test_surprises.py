@@ -183,6 +183,13 @@ def test_an_agent_that_is_killed(watched: Watched) -> None:
 
 
 @pytest.mark.long
+def test_a_guest_that_is_started_anew(watched: Watched) -> None:
+    """virsh dumpxml g1 >g1.xml; virsh destroy g1; virsh create g1.xml."""
+    seen = watched.does("started_anew")
+    assert seen["g2"].startswith("broken") and seen["afterwards"] == "whole"
+
+
+@pytest.mark.long
 def test_a_network_that_is_cut_for_forty_seconds(watched: Watched) -> None:
     """ip link set guests0 down; ip link set guests0 up."""
     assert watched.does("network_cut")["streams"] == "whole"

@@ -166,13 +166,16 @@ class Stage:
         bad = [stream.model_dump() for stream in streams if not stream.clean]
         return "whole" if not bad else json.dumps(bad)
 
-    def broken(self, traffic: Traffic) -> str:
-        """Wait until every end has ended by itself, with an error and no wrong byte: "broken"."""
+    def broken(self, traffic: Traffic, at: str = "") -> str:
+        """Wait until every end, or every one in that guest, has ended by itself, with an error and
+        no wrong byte: "broken".
+        """
         self.guest("g1"), self.guest("g2")
         ends: dict[tuple[str, str], Report] = {}
 
         def all_ended() -> bool:
-            ends.update(traffic.reports())
+            reports = traffic.reports()
+            ends.update({end: reports[end] for end in reports if at in ("", end[0])})
             return all(report.final for report in ends.values())
 
         clock.wait_until(all_ended, within=90, what="every end to end", every=0.2)
