@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agents import Agent, Pair, Refused, wait_until
+from agents import Agent, Pair, Refused, stop_all, wait_until
 from hand_made import (
     ACK,
     ACK_FIN,
@@ -24,6 +24,8 @@ from hand_made import (
     EXPORT,
     FENCE,
     FIN,
+    HEADER,
+    HELLO,
     KICK,
     MARK,
     OPEN,
@@ -223,16 +225,26 @@ def test_a_commit_that_never_comes_ends_the_connection(unlinked: Pair, g1: Agent
     assert g1.link()["path"] == "tcp"
 
 
+def incarnation(agent: Agent) -> int:
+    """Of the link, as it is told to whoever calls."""
+    peer = Peer(agent)
+    said = peer.say_hello(peer.hello())
+    peer.socket.close()
+    return int(HELLO.unpack(said[HEADER.size :])[5])
+
+
 def test_a_peer_put_back_to_an_older_epoch_is_met_anew(unlinked: Pair, g1: Agent) -> None:
     server = serve(g1)
     peer = Peer(g1)
     peer.open_stream()
     peer.socket.close()
+    before = incarnation(g1)
     peer = Peer(g1)
     peer.prove_itself()
     peer.send(RESYNC, epoch=7)
     assert peer.is_hung_up_on()
     assert g1.streams() == []
+    assert incarnation(g1) != before, "the peer has to hear that everything is over"
     peer = Peer(g1)
     peer.prove_itself()
     peer.send(RESYNC)
@@ -313,6 +325,27 @@ def test_what_a_link_holds_unacknowledged_is_bounded(pair: Pair, path: str) -> N
     streams = wait_until(lambda: full_windows(pair.g2, ends), "the windows are full")
     assert sum(stream["ring_bytes"] for stream in streams) <= 8 << 20
     assert {4096, 262144} <= {stream["ring_bytes"] for stream in streams}
+
+
+def test_the_links_of_a_guest_share_eight_mebibytes(pair: Pair, folder: Path) -> None:
+    """One has taken nearly all, so the other one's streams get small windows."""
+    g3 = Agent(folder, "g3", 5)
+    try:
+        for agent, peer in ((pair.g1, g3), (g3, pair.g1)):
+            where = {"address": "127.0.0.1", "port": peer.port, "key": Pair.KEY}
+            agent.call("link.add", peer=peer.name, peer_id=peer.id, **where)
+        wait_until(lambda: g3.link()["state"] == "up", "g3's link is up")
+        server = Server(pair.g1.run_dir, "deaf")
+        ends = []
+        for agent in [pair.g2] * 72 + [g3] * 8:
+            client = connect(agent.run_dir / "g1" / "deaf")
+            ends.append((client, server.accept()))
+        windows = [stream["ring_bytes"] for stream in pair.g1.streams()]
+        large = [window for window in windows if window > 4096]  # so much everybody is given
+        assert len(windows) == 80 > len(large)
+        assert 7 << 20 < 2 * sum(large) <= 8 << 20
+    finally:
+        stop_all([g3])
 
 
 def full_windows(agent: Agent, ends: Sequence[tuple[socket.socket, ...]]) -> list[dict[str, Any]]:

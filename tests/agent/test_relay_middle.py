@@ -19,7 +19,8 @@ UNOPENED = "a record does not open"
 SUM = slice(FRAME.size - 16, FRAME.size - 8), slice(FRAME.size - 8, FRAME.size)
 
 DEEDS: dict[str, Callable[[bytes, bytes], bytes]] = {
-    "a bit is altered": lambda now, _: bytes([now[0] ^ 1]) + now[1:],
+    "the first byte is altered": lambda now, _: bytes([now[0] ^ 1]) + now[1:],
+    "the last byte is altered": lambda now, _: now[:-1] + bytes([now[-1] ^ 1]),
     "what has passed comes again": lambda now, before: before + now,
     "it comes twice": lambda now, _: now + now,
     "some of it is lost": lambda now, _: now[: len(now) // 2],
