@@ -90,10 +90,8 @@ THOUSAND = pytest.param(1000, marks=(pytest.mark.long, pytest.mark.timeout(1200)
 @pytest.mark.parametrize("handovers", [40, THOUSAND])
 def test_handovers_under_load_leave_nothing(pair: Pair, handovers: int) -> None:
     flows = both_ways(open_streams(pair, 16))
-    there_and_back(
-        pair, WARM_UP_HANDOVERS // 2
-    )  # what the agents keep for the next ones, they have after this
     agents = (pair.g1, pair.g2)
+    there_and_back(pair, WARM_UP_HANDOVERS // 2)  # what is kept for the next ones is there now
     before = [resources(agent) for agent in agents]
     there_and_back(pair, handovers // 2)
     for agent, (descriptors, resident) in zip(agents, before, strict=True):
