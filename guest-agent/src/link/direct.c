@@ -79,7 +79,7 @@ static int empty_tx(struct link *link, struct stream *stream)
 /* What came for the program goes into its socket; from there it reads it first. */
 static int empty_rx(struct link *link, struct stream *stream)
 {
-    while (stream_write_program(stream) == STREAM_MOVED)
+    while (stream_write_program(stream, STREAM_QUANTUM) == STREAM_MOVED)
         continue;
     if (stream->rx.fin_known || fifo_length(&stream->rx.fifo))
         return -EAGAIN;
@@ -349,7 +349,7 @@ static const char *deliver(const struct link *link, struct stream *stream)
     if (link->region_lost)
         return NULL;
     if (stream_take_ring(stream, &link->view) == STREAM_BROKEN ||
-        stream_write_program(stream) == STREAM_BROKEN)
+        stream_write_program(stream, STREAM_QUANTUM) == STREAM_BROKEN)
         return stream->fault;
     return NULL;
 }

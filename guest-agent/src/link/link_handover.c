@@ -102,6 +102,14 @@ static void send_prepared(struct link *link)
     link_send_pieces(link, WIRE_PREPARED, link_beat(link), &slots, 1);
 }
 
+/* What is at hand goes at once: with the FENCE the peer finds something in every ring. */
+static void fill_rings(struct link *link)
+{
+    for (uint32_t i = 0; i < link->count; i++)
+        if (link->streams[i]->state == STREAM_OPEN && link->streams[i]->tx.path == WIRE_PATH_SHM)
+            stream_give_ring(link->streams[i], &link->view, &link->kick_due);
+}
+
 static void switch_and_fence(struct link *link)
 {
     struct iovec marks;
@@ -109,6 +117,8 @@ static void switch_and_fence(struct link *link)
     link_attach_rings(link);
     marks = link_switch_all(link, link->handover.to);
     link_send_pieces(link, WIRE_FENCE, link_beat(link), &marks, 1);
+    if (link->handover.to == WIRE_PATH_SHM)
+        fill_rings(link);
 }
 
 static void send_drained(struct link *link)

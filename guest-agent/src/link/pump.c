@@ -8,7 +8,35 @@
 #define LINK_LONELY_US 50000u /* on shm with no connection to be kicked through */
 #define LINK_HOLD_US 40000u
 #define LINK_ROUND (256u << 10) /* of DATA, for all streams together */
+#define LINK_TURN_US 4000u      /* between two looks for messages */
+#define LINK_UNSETTLED_US 100000u
 #define LINK_SHARE_MIN 4096u
+
+/* What is queued before a stream is what it waits for: with many streams each one has less of it at
+ * a time, and comes by more often. */
+static uint32_t share(const struct link *link)
+{
+    uint32_t own = LINK_ROUND / link->count;
+
+    return own < LINK_SHARE_MIN ? LINK_SHARE_MIN : own;
+}
+
+/* A handover is on, or has begun just now: what the old path had is there all at once. */
+static bool unsettled(const struct link *link)
+{
+    uint64_t since_us = link->loop->now_us - link->attempt.started_us;
+
+    return handover_running(&link->handover) ||
+           (link->attempt.started_us && since_us < LINK_UNSETTLED_US);
+}
+
+/* How much a program is given at a time. Less brings the streams' acknowledgements sooner. */
+static uint32_t helping(const struct link *link)
+{
+    uint32_t most = unsettled(link) ? share(link) : STREAM_QUANTUM;
+
+    return most < STREAM_QUANTUM ? most : STREAM_QUANTUM;
+}
 
 static enum stream_result receive(struct link *link, struct stream *stream)
 {
@@ -19,7 +47,7 @@ static enum stream_result receive(struct link *link, struct stream *stream)
     taken = link->region_lost ? STREAM_STILL : stream_take_ring(stream, &link->view);
     if (taken == STREAM_BROKEN)
         return STREAM_BROKEN;
-    written = stream_write_program(stream);
+    written = stream_write_program(stream, helping(link));
     return written == STREAM_STILL ? taken : written;
 }
 
@@ -54,20 +82,20 @@ static uint64_t hold_us(const struct link *link)
     return LINK_HOLD_US - since_us;
 }
 
-/* What is queued before a stream is what it waits for: with many streams each one has less of it at
- * a time, and comes by more often. */
-static uint32_t share(const struct link *link)
+/* With a region a handover to it is near, whose messages come behind all DATA: then no stream has
+ * more of it on the way than its share. */
+static bool has_its_share(const struct link *link, const struct stream *stream)
 {
-    uint32_t own = LINK_ROUND / link->count;
+    bool near = link->attached && link->handover.path == WIRE_PATH_TCP;
 
-    return own < LINK_SHARE_MIN ? LINK_SHARE_MIN : own;
+    return near && stream->tx.sent - stream->tx.fifo.start >= share(link);
 }
 
 static enum stream_result give(struct link *link, struct stream *stream)
 {
     if (stream->tx.path == WIRE_PATH_SHM)
         return stream_give_ring(stream, &link->view, &link->kick_due);
-    if (!link->synced || hold_us(link))
+    if (!link->synced || hold_us(link) || has_its_share(link, stream))
         return STREAM_STILL;
     return stream_give_carrier(stream, link->carrier, share(link));
 }
@@ -152,15 +180,30 @@ static void kick(struct link *link)
     link->kicked_us = link->loop->now_us;
 }
 
-/* During a handover the agents look for each other's messages as soon as a stream has moved: each
- * message would else wait for a round of copying. */
+/* When the agents look for each other's messages again. In a handover as soon as a stream has
+ * moved: each message would else wait for a round of copying. On tcp often enough that nobody waits
+ * for an acknowledgement who could send. */
+static uint64_t turn_end(const struct link *link)
+{
+    if (handover_running(&link->handover))
+        return 0;
+    if (link->handover.path == WIRE_PATH_SHM && !unsettled(link))
+        return LOOP_FOREVER;
+    return link->loop->clock() + LINK_TURN_US;
+}
+
 static bool pump_streams(struct link *link)
 {
-    bool hurries = handover_running(&link->handover), moved = false;
+    uint64_t until_us = turn_end(link);
+    bool moved = false, over = false;
     uint32_t i;
 
-    for (i = 0; i < link->count && !(hurries && moved); i++)
-        moved |= pump_stream(link, link->streams[(link->turn + i) % link->count]);
+    for (i = 0; i < link->count && !over; i++) {
+        if (!pump_stream(link, link->streams[(link->turn + i) % link->count]))
+            continue;
+        moved = true;
+        over = until_us != LOOP_FOREVER && link->loop->clock() >= until_us;
+    }
     link->turn += i < link->count ? i : 1;
     return moved;
 }

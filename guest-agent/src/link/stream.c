@@ -161,10 +161,10 @@ enum stream_result stream_end_program(struct stream *stream)
     return STREAM_MOVED;
 }
 
-enum stream_result stream_write_program(struct stream *stream)
+enum stream_result stream_write_program(struct stream *stream, uint32_t most)
 {
     struct fifo *fifo = &stream->rx.fifo;
-    uint32_t length = fifo_length(fifo) < STREAM_QUANTUM ? fifo_length(fifo) : STREAM_QUANTUM;
+    uint32_t length = fifo_length(fifo) < most ? fifo_length(fifo) : most;
     struct iovec pieces[2];
     struct msghdr message = {.msg_iov = pieces};
     ssize_t put;

@@ -122,9 +122,9 @@ void stream_shrink(struct stream *stream, uint32_t window);
 /* Takes the program's socket. */
 int stream_adopt(struct stream *stream, int fd);
 
-/* The program's side: each moves at most one quantum. */
+/* The program's side: each moves at most one quantum, or `most` bytes. */
 enum stream_result stream_read_program(struct stream *stream);
-enum stream_result stream_write_program(struct stream *stream);
+enum stream_result stream_write_program(struct stream *stream, uint32_t most);
 
 /* The program sends no more. */
 void stream_end_tx(struct stream *stream);

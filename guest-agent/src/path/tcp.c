@@ -18,7 +18,7 @@
 #define TCP_OUT_DATA_MAX (192u << 10)
 #define TCP_FLUSH_AT (64u << 10)
 #define TCP_IN_MAX (256u << 10)
-#define TCP_READ_PER_TURN (512u << 10)
+#define TCP_READ_PER_TURN (256u << 10)
 #define TCP_UNSENT_MAX (128 << 10)
 #define TCP_TIMEOUT_MS 20000
 
