@@ -30,16 +30,17 @@ static bool unsettled(const struct link *link)
            (link->attempt.started_us && since_us < LINK_UNSETTLED_US);
 }
 
-/* How much a program is given at a time. Less brings the streams' acknowledgements sooner. */
-static uint32_t helping(const struct link *link)
+/* A share, and no more than a stream ever moves at a time. */
+static uint32_t piece(const struct link *link)
 {
-    uint32_t most = unsettled(link) ? share(link) : STREAM_QUANTUM;
-
-    return most < STREAM_QUANTUM ? most : STREAM_QUANTUM;
+    return share(link) < STREAM_QUANTUM ? share(link) : STREAM_QUANTUM;
 }
 
+/* In a handover programs are given less at a time: the acknowledgements of all streams come sooner.
+ */
 static enum stream_result receive(struct link *link, struct stream *stream)
 {
+    uint32_t most = unsettled(link) ? piece(link) : STREAM_QUANTUM;
     enum stream_result taken, written;
 
     if (direct_holds_rx(stream))
@@ -47,7 +48,7 @@ static enum stream_result receive(struct link *link, struct stream *stream)
     taken = link->region_lost ? STREAM_STILL : stream_take_ring(stream, &link->view);
     if (taken == STREAM_BROKEN)
         return STREAM_BROKEN;
-    written = stream_write_program(stream, helping(link));
+    written = stream_write_program(stream, most);
     return written == STREAM_STILL ? taken : written;
 }
 
@@ -88,7 +89,7 @@ static bool has_its_share(const struct link *link, const struct stream *stream)
 {
     bool near = link->attached && link->handover.path == WIRE_PATH_TCP;
 
-    return near && stream->tx.sent - stream->tx.fifo.start >= share(link);
+    return near && stream->tx.sent - stream->tx.fifo.start >= piece(link);
 }
 
 static enum stream_result give(struct link *link, struct stream *stream)
