@@ -112,7 +112,7 @@ static void pass_deadline(int which)
 {
     struct loop_timer *deadline = &sides[which].link->attempt.deadline;
 
-    if (!deadline->armed || calm())
+    if (!deadline->armed)
         return;
     loop_disarm(&sides[which].loop, deadline);
     deadline->expired(deadline);
@@ -120,14 +120,8 @@ static void pass_deadline(int which)
 
 static void cut_wire(int which)
 {
-    if (wire_of(which) && !calm())
+    if (wire_of(which))
         cut(wire_of(which));
-}
-
-static void some_lie(int which)
-{
-    if (!calm())
-        lie(which);
 }
 
 static void any_write(int stream, int which)
@@ -173,7 +167,7 @@ static void one_is_killed(int which)
 
 static void one_is_stopped(int which)
 {
-    if (open_streams && !calm())
+    if (open_streams)
         stop((int)pick((uint32_t)open_streams), which);
 }
 
@@ -188,7 +182,7 @@ static void it_goes_on(int which)
 static void it_is_reset(int which)
 {
     (void)which;
-    if (seed % 4 == 3 && !calm())
+    if (seed % 4 == 3)
         reset_stopped();
 }
 
