@@ -18,12 +18,6 @@ def undisturbed() -> Iterator[Settings]:
     yield from ({"PATH_SHM": path, "STARTS": 2} for path in (0, 1))
 
 
-def alone(starts: int) -> Iterator[Settings]:
-    """Each fault alone."""
-    for path in (0, 1):
-        yield from ({"PATH_SHM": path, "STARTS": starts, fault: 1} for fault in FAULTS)
-
-
 def untold() -> Iterator[Settings]:
     """A guest was put back, and nobody has told its agent: found out if nothing else goes wrong."""
     yield from ({"PATH_SHM": path, "STARTS": 1, "RESTORE": 1, "UNTOLD": 1} for path in (0, 1))

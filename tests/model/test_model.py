@@ -18,7 +18,7 @@ from tests.model.configurations import (
     undisturbed,
     untold,
 )
-from tests.model.verifier import MODEL, Verdict, Verifier
+from tests.model.verifier import FIELD_BITS, MARKS, MODEL, Verdict, Verifier, overlooked
 
 SECONDS = 240.0
 PAIRS = [settings for settings in together(2, starts=1) if settings.get("ANY", 0) < 2]
@@ -97,3 +97,11 @@ def test_an_unfinished_search_is_no_verdict() -> None:
 
 def test_a_large_number_of_states_is_read() -> None:
     assert Verdict.read("1.0131844e+08 states, stored\n").states == 101_318_440
+
+
+def test_what_a_hashed_search_overlooks_grows_with_it() -> None:
+    """docs/protocol.md says how much it is in the largest."""
+    assert overlooked(0) == 0
+    assert overlooked(287_418_690) == pytest.approx(0.0004, rel=0.1)
+    crowded = 2**FIELD_BITS // MARKS
+    assert 0.01 * crowded < overlooked(crowded) < crowded
