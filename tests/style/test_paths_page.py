@@ -7,12 +7,30 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 from harness.config import REPOSITORY
 from tests.model.configurations import FAULTS
 
-PAGE = (REPOSITORY / "docs/paths.md").read_text()
-ROWS = [line for line in PAGE.splitlines() if line.startswith("| ")]
+COLUMNS = ("what", "command", "with real guests", "without", "simulation", "model")
 TESTS = REPOSITORY / "tests"
+Row = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return (REPOSITORY / "docs/paths.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def rows(page: str) -> list[Row]:
+    """Of the tables with a column for each kind of proof."""
+    lines = [line.strip("|").split("|") for line in page.splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in line] for line in lines]
+    found = [dict(zip(COLUMNS, row, strict=True)) for row in cells if len(row) == len(COLUMNS)]
+    proofs = [row for row in found if tuple(row.values()) != COLUMNS]
+    assert len(proofs) > 20
+    return proofs
 
 
 def long_by_test() -> dict[str, bool]:
@@ -26,31 +44,36 @@ def long_by_test() -> dict[str, bool]:
     return found
 
 
-def test_the_tests_it_names_exist_and_are_long_where_it_says_so() -> None:
+def test_the_tests_it_names_exist_and_are_long_where_it_says_so(rows: list[Row]) -> None:
     known = long_by_test()
-    for cell in (cell for row in ROWS for cell in row.split(" | ")[2:4]):
+    for cell in (row[column] for row in rows for column in COLUMNS[2:4]):
         names = re.findall(r"`(test_\w+)`", cell)
-        for name in names:
-            assert name in known, name
+        assert set(names) <= known.keys(), cell
         if names and known[names[-1]]:
             assert "(long)" in cell, cell
 
 
-def test_the_files_it_names_exist() -> None:
-    for path in re.findall(r"`((?:tests|examples|guest-agent)/[\w./-]+\.\w+)`", PAGE):
+def test_each_way_has_a_test(rows: list[Row]) -> None:
+    for row in rows:
+        assert "test" in row["with real guests"] + row["without"], row["what"]
+
+
+def test_the_files_it_names_exist(page: str) -> None:
+    named = re.findall(r"`((?:tests|examples|guest-agent)/[\w./-]+\.\w+)`", page)
+    assert named
+    for path in named:
         assert (REPOSITORY / path).exists(), path
 
 
-def test_what_it_names_of_the_simulation_happens_there() -> None:
+def test_what_it_names_of_the_simulation_happens_there(rows: list[Row]) -> None:
     folder = REPOSITORY / "guest-agent/tests"
     code = "".join(Path(path).read_text() for path in folder.glob("*sim*.[ch]"))
-    for row in (row for row in ROWS if row.count(" | ") == 5):
-        for name in re.findall(r'"([a-z ]+)"', row.split(" | ")[4]):
-            function = rf"^static void {name.replace(' ', '_')}\("
-            assert f'"{name}"' in code or re.search(function, code, re.MULTILINE), name
+    for name in (name for row in rows for name in re.findall(r'"([a-z ]+)"', row["simulation"])):
+        function = rf"^static void {name.replace(' ', '_')}\("
+        assert f'"{name}"' in code or re.search(function, code, re.MULTILINE), name
 
 
-def test_what_it_names_of_the_model_has_a_budget() -> None:
-    for row in (row for row in ROWS if row.count(" | ") == 5):
-        for name in re.findall(r"`([A-Z]+)(?:=\d)?`", row.split(" | ")[5]):
+def test_what_it_names_of_the_model_has_a_budget(rows: list[Row]) -> None:
+    for row in rows:
+        for name in re.findall(r"`([A-Z]+)(?:=\d)?`", row["model"]):
             assert name in (*FAULTS, "STARTS", "UNTOLD"), name
