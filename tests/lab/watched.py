@@ -176,7 +176,7 @@ class Stage:
         def all_ended() -> bool:
             reports = traffic.reports()
             ends.update({end: reports[end] for end in reports if at in ("", end[0])})
-            return all(report.final for report in ends.values())
+            return bool(ends) and all(report.final for report in ends.values())
 
         clock.wait_until(all_ended, within=90, what="every end to end", every=0.2)
         finals = [report.final for report in ends.values()]
