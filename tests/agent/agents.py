@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -9,8 +10,9 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from harness import clock
@@ -331,3 +333,22 @@ class Pair(Linked):
             stop_all((self.g1, self.g2))
         finally:
             self.proxy.stop()
+
+
+@contextlib.contextmanager
+def agents_folder(within: str | None = None) -> Iterator[Path]:
+    """A folder for agents. Not pytest's: a UNIX socket's path has at most 107 bytes."""
+    with TemporaryDirectory(prefix="agent-", dir=within) as path:
+        Path(path).chmod(0o755)  # an agent of root's acts as nobody for its peer
+        yield Path(path)
+
+
+@contextlib.contextmanager
+def standing_pair(within: str | None = None) -> Iterator[Pair]:
+    """Two agents in a folder of their own, for what is measured by hand."""
+    with agents_folder(within) as folder:
+        pair = Pair(folder)
+        try:
+            yield pair
+        finally:
+            pair.stop()

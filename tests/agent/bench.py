@@ -13,10 +13,8 @@ import signal
 import socket
 import statistics
 import sys
-import tempfile
-from pathlib import Path
 
-from agents import Agent, Pair, wait_until
+from agents import Agent, Pair, standing_pair, wait_until
 from programs import open_streams
 
 from harness import clock
@@ -122,13 +120,8 @@ def main() -> None:
     """Run with the arguments of the command line."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 2.0
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 4
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        Path(folder).chmod(0o755)  # an agent of root's acts as nobody for its peer
-        pair = Pair(Path(folder))
-        try:
-            run(pair, seconds, count)
-        finally:
-            pair.stop()
+    with standing_pair() as pair:
+        run(pair, seconds, count)
 
 
 if __name__ == "__main__":

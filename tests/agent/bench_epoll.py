@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import statistics
 import sys
-import tempfile
-from pathlib import Path
 
-from agents import Pair
+from agents import Pair, standing_pair
 from shimmed import Program, await_direct, program
 
 WAIT = """
@@ -84,19 +82,13 @@ def finish(*programs: Program) -> None:
 def main() -> None:
     """Run with the arguments of the command line."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        Path(folder).chmod(0o755)  # an agent of root's acts as nobody for its peer
-        pair = Pair(Path(folder))
-        try:
-            pair.connect()
-            pair.attach(pair.make_region())
-            pair.hand_over("shm")
-            figures = {
-                mode: [measured(pair, mode, rounds, 256 << 20) for _ in range(3)]
-                for mode in ("socket", "direct")
-            }
-        finally:
-            pair.stop()
+    with standing_pair() as pair:
+        pair.connect()
+        pair.share_memory()
+        figures = {
+            mode: [measured(pair, mode, rounds, 256 << 20) for _ in range(3)]
+            for mode in ("socket", "direct")
+        }
     medians = {
         mode: [statistics.median(column) for column in zip(*runs, strict=True)]
         for mode, runs in figures.items()

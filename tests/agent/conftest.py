@@ -3,13 +3,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from agents import BUILD, Pair
+from agents import BUILD, Pair, agents_folder
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -20,10 +19,8 @@ def built() -> None:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    # Not tmp_path: a UNIX socket's path has at most 107 bytes.
-    with TemporaryDirectory(prefix="agent-") as path:
-        Path(path).chmod(0o755)  # an agent of root's acts as nobody for its peer
-        yield Path(path)
+    with agents_folder() as path:
+        yield path
 
 
 @pytest.fixture

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import random
 import sys
-import tempfile
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
-from agents import Agent, Pair, wait_until
-from programs import await_motion, both_ways, open_streams
+from agents import Agent, Pair, standing_pair, wait_until
+from programs import await_motion, both_ways, finish_all, open_streams
 from remapped import make_private, pull_device
 
 from harness import clock
@@ -69,20 +68,14 @@ def show(name: str, load: str, what: str, seconds: list[float]) -> None:
 
 def measure(name: str, streams: int, times: int) -> None:
     """With so many busy streams; with none one is open that says nothing."""
-    with tempfile.TemporaryDirectory(prefix="detection-", dir="/dev/shm") as folder:
-        Path(folder).chmod(0o755)  # an agent of root's acts as nobody for its peer
-        pair = Pair(Path(folder))
-        try:
-            pair.connect()
-            ends = open_streams(pair, streams or 1)
-            flows = both_ways(ends) if streams else []
-            await_motion(flows)
-            dice = random.Random(times)
-            took = [happen(pair, SURPRISES[name], dice) for _ in range(times)]
-            for flow in flows:
-                flow.finish()
-        finally:
-            pair.stop()
+    with standing_pair("/dev/shm") as pair:
+        pair.connect()
+        ends = open_streams(pair, streams or 1)
+        flows = both_ways(ends) if streams else []
+        await_motion(flows)
+        dice = random.Random(times)
+        took = [happen(pair, SURPRISES[name], dice) for _ in range(times)]
+        finish_all(flows)
     load = f"{streams} busy streams" if streams else "an idle stream"
     for what, seconds in zip(("known", "left"), zip(*took, strict=True), strict=True):
         show(name, load, what, list(seconds))

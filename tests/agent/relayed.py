@@ -14,7 +14,7 @@ import select
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class Port:
         self._to_guest, self._to_host = bytearray(), bytearray()
         self._stalled = self._stopped = False
         self.dropped = 0
+        self.alter: Callable[[bytes], bytes] = lambda data: data  # what a lying host makes of it
         self._wake_r, self._wake_w = os.pipe()
         self._start_thread()
 
@@ -123,7 +124,7 @@ class Port:
         except OSError:
             data = b""
         if data:
-            self._to_guest += data
+            self._to_guest += self.alter(data)
         else:
             self._hang_up()
 

@@ -16,11 +16,9 @@ import select
 import signal
 import socket
 import sys
-import tempfile
 import threading
-from pathlib import Path
 
-from agents import PATIENCE_S, Pair
+from agents import PATIENCE_S, Pair, standing_pair
 from bench import link_directly
 from programs import open_streams
 
@@ -208,21 +206,16 @@ def report(count: int, seen: Handovers, idle_s: float) -> None:
 
 def run(count: int, handovers: int, idle_s: float) -> None:
     """Measure with so many streams."""
-    with tempfile.TemporaryDirectory(prefix="stalls-", dir="/dev/shm") as folder:
-        Path(folder).chmod(0o755)  # an agent of root's acts as nobody for its peer
-        pair = Pair(Path(folder))
-        try:
-            link_directly(pair)
-            ends = open_streams(pair, count)
-            writer = Writer([client for client, _ in ends])
-            watch = Watch([server for _, server in ends])
-            seen = Handovers(pair, watch)
-            for _ in range(handovers):
-                seen.there_and_back()
-            print(f"{watch.finish(writer.finish())} bytes: none lost, repeated or reordered")
-            report(count, seen, idle_s)
-        finally:
-            pair.stop()
+    with standing_pair("/dev/shm") as pair:
+        link_directly(pair)
+        ends = open_streams(pair, count)
+        writer = Writer([client for client, _ in ends])
+        watch = Watch([server for _, server in ends])
+        seen = Handovers(pair, watch)
+        for _ in range(handovers):
+            seen.there_and_back()
+        print(f"{watch.finish(writer.finish())} bytes: none lost, repeated or reordered")
+        report(count, seen, idle_s)
 
 
 def main() -> None:
