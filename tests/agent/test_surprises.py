@@ -12,8 +12,14 @@ import pytest
 from agents import Agent, Pair, Proxy, Refused, wait_until
 from hand_made import (
     ACK,
+    BY_TCP,
     DATA,
+    EXPORT,
     KICK,
+    OPEN,
+    OPENED,
+    OPENING,
+    OPENING_LIFE,
     PREPARE,
     RESYNC,
     RST,
@@ -21,7 +27,7 @@ from hand_made import (
     Peer,
     serve,
 )
-from programs import await_motion, both_ways, open_streams
+from programs import await_motion, both_ways, connect, open_streams
 from remapped import go_on, make_private, pull_device, stop
 
 from harness import clock
@@ -109,6 +115,62 @@ def test_a_peer_whose_heartbeat_is_not_to_be_seen(unlinked: Pair) -> None:
     peer.send(KICK, epoch=1, offset=7)
     assert peer.wait_for(PREPARE)[:4] == bytes(4)  # to tcp
     assert UNSHARED in unlinked.g1.log.read_text()
+
+
+def on_shm_with(unlinked: Pair) -> Peer:
+    """A hand-made peer in the place of g2, on shared memory."""
+    unlinked.g1.call("link.add", peer="g2", peer_id=4, address="127.0.0.1", port=1, key=Pair.KEY)
+    path, nonce = unlinked.make_region()
+    peer = Peer(unlinked.g1)
+    peer.prove_itself()
+    peer.send(RESYNC)
+    peer.send(EXPORT, b"there")
+    wait_until((unlinked.g1.run_dir / "g2" / "there").exists, "the export is known")
+    unlinked.g1.call("region.attach", peer="g2", nonce=nonce, file=str(path))
+    peer.hand_over_to_shm(nonce)
+    return peer
+
+
+def lost_and_met_again(peer: Peer, g1: Agent, *states: tuple[int, ...]) -> Peer:
+    """g1 finds out that its region is a copy; what was said since comes to nothing: a new
+    connection.
+    """
+    peer.send(KICK, epoch=1, offset=1 << 40)
+    wait_until(lambda: UNSHARED in g1.log.read_text(), "it is noticed")
+    peer.socket.close()
+    again = Peer(g1)
+    again.prove_itself()
+    again.send(RESYNC, b"".join(STATE.pack(*state) for state in states), epoch=1)
+    return again
+
+
+def ring_of(opening: bytes) -> int:
+    """The first ring's place in an OPEN or OPENED; 0: there is none."""
+    return int(OPENING.unpack_from(opening)[4])
+
+
+def test_an_offer_in_a_region_that_is_lost_is_not_said_again(unlinked: Pair) -> None:
+    """Who opens said where the rings are, and the peer has not heard it. It may see the place
+    still, with another stream's bytes.
+    """
+    peer = on_shm_with(unlinked)
+    with connect(unlinked.g1.run_dir / "g2" / "there"):
+        assert ring_of(peer.wait_for(OPEN))
+        again = lost_and_met_again(peer, unlinked.g1)
+        assert not ring_of(again.wait_for(OPEN))
+
+
+def test_a_ring_in_a_region_that_is_lost_is_not_confirmed_again(unlinked: Pair) -> None:
+    """Who opened has not heard where the rings are: all travels by tcp, from the first byte."""
+    peer = on_shm_with(unlinked)
+    server = serve(unlinked.g1)
+    peer.send(OPEN, BY_TCP + b"sink", stream=3, epoch=1)
+    assert ring_of(peer.wait_for(OPENED))
+    with server.accept()[0] as program:
+        program.sendall(b"words")
+        again = lost_and_met_again(peer, unlinked.g1, (3, OPENING_LIFE, 0, 0))
+        assert not ring_of(again.wait_for(OPENED))
+        assert again.wait_for(DATA) == b"words"
 
 
 # ---- a peer that stands still ----

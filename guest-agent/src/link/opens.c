@@ -40,8 +40,19 @@ static bool on_shm(const struct link *link)
            (!handover_running(&link->handover) || link->handover.phase == HANDOVER_COMMITTED);
 }
 
+/* A slot that was offered before, in a region that is not used any more: the peer, who may still
+ * use it, would find another stream's bytes there. */
+static void forget_slot(struct link *link, struct stream *stream)
+{
+    if (on_shm(link) && !link->region_lost)
+        return;
+    slots_give_back(&link->slots, &stream->slot);
+    stream->slot = (struct slot){0};
+}
+
 static void take_slot(struct link *link, struct stream *stream)
 {
+    forget_slot(link, stream);
     if (!link->lower || !on_shm(link) || stream->slot.size || link->region_lost)
         return;
     if (slots_take(&link->slots, stream->window, &stream->slot) < 0)
@@ -103,8 +114,6 @@ void link_confirm_open(struct link *link, const struct stream *stream)
 
 static void send_opened(struct link *link, struct stream *stream)
 {
-    if (!on_shm(link) || link->region_lost)
-        stream->slot = (struct slot){0};
     take_slot(link, stream);
     became_open(link, stream);
     link_confirm_open(link, stream);
@@ -234,11 +243,12 @@ static bool slot_valid(const struct link *link, const struct wire_open *open)
            ring_place_valid(link->view.size, open->ring[1], open->window);
 }
 
-/* The peer has cleared the rings there. Who does not see it must not look at them. */
+/* The peer has cleared the rings there. Who does not see it must not look at them, nor at those of
+ * a peer that has no region to show. */
 static bool slot_offered(struct link *link, const struct wire_header *header,
                          const struct wire_open *open)
 {
-    if (link->lower || !open->ring[0] || !slot_valid(link, open))
+    if (link->lower || !open->ring[0] || !header->offset || !slot_valid(link, open))
         return false;
     link_compare(link, header);
     return !link->region_lost;

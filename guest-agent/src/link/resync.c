@@ -76,13 +76,25 @@ static void missing(struct link *link, struct stream *stream)
     link_say_closed(link, stream->id); /* it keeps the slot for us */
 }
 
+/* The opener has not heard that it is open, and has read nothing. It would read another stream's
+ * bytes in a ring that this side does not see any more: then it travels by tcp, from its first
+ * byte. */
+static void confirm_again(struct link *link, struct stream *stream)
+{
+    if (link->region_lost) {
+        slots_give_back(&link->slots, &stream->slot);
+        stream_detach(stream);
+    }
+    link_confirm_open(link, stream);
+}
+
 /* A program that was stopped in the middle of a copy has kept its ends of the rings: it knows where
  * they are, and nothing of them was lost with the connection. */
 static void resume_open(struct link *link, struct stream *stream,
                         const struct wire_stream_state *state)
 {
     if (state->life == WIRE_STREAM_OPENING && !stream->opener)
-        link_confirm_open(link, stream);
+        confirm_again(link, stream);
     if (!direct_holds_tx(stream) && stream_resume(stream, state->received, state->delivered,
                                                   link->loop->now_us) == STREAM_BROKEN)
         link_reset(link, stream, stream->fault);
