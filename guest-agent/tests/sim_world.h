@@ -242,6 +242,7 @@ static bool deliver(int which)
 static void start_world(void)
 {
     open_streams = 0;
+    clock_us = 1;
     memset(excused, 0, sizeof(excused));
     memset(others, 0, sizeof(others));
     put_back_side = NO_SIDE;

@@ -224,6 +224,7 @@ static void run(uint32_t this_seed)
     seed = this_seed;
     pick_state = this_seed * 2654435761u + 1;
     start_world();
+    suspended.steps = 0;
     if (seed % 5 == 4)
         save_soon((int)pick(2));
     for (int i = 0; i < STEPS; i++) {
