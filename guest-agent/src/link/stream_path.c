@@ -297,6 +297,8 @@ void stream_roll_back(struct stream *stream, enum wire_path to)
         return;
     }
     resume_ring(&stream->tx);
+    if (stream->rx.path == WIRE_PATH_SHM)
+        return; /* a program may hold this end, and have read further than the agent knows */
     stream->rx.path = WIRE_PATH_SHM;
     ring_rx_advance(&stream->rx.ring, stream->rx.fifo.start);
 }
