@@ -293,17 +293,32 @@ static void on_the_way_is_a_share_once_there_is_a_region(void)
     finish();
 }
 
-/* The peer has them all to deliver at once, and the streams wait for nobody's turn. */
-static void with_the_fence_something_is_in_every_ring(void)
+/* The peer has them all to deliver at once, and the streams wait for nobody's turn; nor does the
+ * FENCE for the copying of all that is at hand. */
+static void with_the_fence_a_share_is_in_every_ring(void)
 {
     begin();
     CHECK(link_hand_over(links[0], WIRE_PATH_SHM, 1000) == 0);
-    all_write(programs, 0);
+    all_write_much();
     while (link_pump(links[0]))
         continue; /* held: read from the programs only */
     CHECK(given(0) == 0);
     deliver_all();
-    CHECK(links[0]->handover.path == WIRE_PATH_SHM && given(0) == STREAMS);
+    CHECK(links[0]->handover.path == WIRE_PATH_SHM);
+    for (uint32_t i = 0; i < STREAMS; i++)
+        CHECK(links[0]->streams[i]->tx.sent == ROUND / STREAMS);
+    finish();
+}
+
+static void right_behind_a_handover_a_round_is_for_all(void)
+{
+    begin();
+    CHECK(link_hand_over(links[0], WIRE_PATH_SHM, 1000) == 0);
+    deliver_all();
+    all_write(programs, 0);
+    look_us = TURN_US;
+    CHECK(link_pump(links[0]) && given(0) == STREAMS);
+    look_us = 0;
     finish();
 }
 
@@ -332,7 +347,9 @@ static const struct check_test tests[] = {
      on_the_way_to_memory_data_is_held_for_a_while},
     {"on tcp a turn ends after a while", on_tcp_a_turn_ends_after_a_while},
     {"on the way is a share once there is a region", on_the_way_is_a_share_once_there_is_a_region},
-    {"with the FENCE something is in every ring", with_the_fence_something_is_in_every_ring},
+    {"with the FENCE a share is in every ring", with_the_fence_a_share_is_in_every_ring},
+    {"right behind a handover a round is for all streams",
+     right_behind_a_handover_a_round_is_for_all},
     {"right behind a handover programs get a share at a time",
      right_behind_a_handover_programs_get_a_share_at_a_time},
 };

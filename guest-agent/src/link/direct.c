@@ -69,7 +69,7 @@ static int empty_tx(struct link *link, struct stream *stream)
     do {
         moved = stream_read_program(stream);
         if (moved == STREAM_MOVED)
-            moved = stream_give_ring(stream, &link->view, &link->kick_due);
+            moved = stream_give_ring(stream, &link->view, STREAM_QUANTUM, &link->kick_due);
     } while (moved == STREAM_MOVED);
     if (stream->readable || stream->tx.ended || stream->tx.sent != stream->tx.fifo.end)
         return -EAGAIN;
@@ -348,7 +348,7 @@ static const char *deliver(const struct link *link, struct stream *stream)
 {
     if (link->region_lost)
         return NULL;
-    if (stream_take_ring(stream, &link->view) == STREAM_BROKEN ||
+    if (stream_take_ring(stream, &link->view, STREAM_QUANTUM) == STREAM_BROKEN ||
         stream_write_program(stream, STREAM_QUANTUM) == STREAM_BROKEN)
         return stream->fault;
     return NULL;

@@ -55,6 +55,8 @@ void link_attach_rings(struct link *link);
 struct iovec link_switch_all(struct link *link, enum wire_path to);
 int link_obey_marks(struct link *link, const uint8_t *bytes, size_t length, enum wire_path to);
 void link_handover_begin(struct link *link); /* if one is wanted and can start */
+/* How much of a stream goes at a time, so that none waits long for its turn. */
+uint32_t link_piece(const struct link *link);
 
 /* What this side says of the region in a message's `offset`: after all that it has written there.
  */

@@ -102,12 +102,13 @@ static void send_prepared(struct link *link)
     link_send_pieces(link, WIRE_PREPARED, link_beat(link), &slots, 1);
 }
 
-/* What is at hand goes at once: with the FENCE the peer finds something in every ring. */
+/* With the FENCE the peer finds something in every ring, and does not wait until all that is at
+ * hand has been copied. */
 static void fill_rings(struct link *link)
 {
     for (uint32_t i = 0; i < link->count; i++)
         if (link->streams[i]->state == STREAM_OPEN && link->streams[i]->tx.path == WIRE_PATH_SHM)
-            stream_give_ring(link->streams[i], &link->view, &link->kick_due);
+            stream_give_ring(link->streams[i], &link->view, link_piece(link), &link->kick_due);
 }
 
 static void switch_and_fence(struct link *link)

@@ -14,11 +14,13 @@
 
 /* What is queued before a stream is what it waits for: with many streams each one has less of it at
  * a time, and comes by more often. */
-static uint32_t share(const struct link *link)
+uint32_t link_piece(const struct link *link)
 {
-    uint32_t own = LINK_ROUND / link->count;
+    uint32_t share = LINK_ROUND / link->count;
 
-    return own < LINK_SHARE_MIN ? LINK_SHARE_MIN : own;
+    if (share < LINK_SHARE_MIN)
+        return LINK_SHARE_MIN;
+    return share < STREAM_QUANTUM ? share : STREAM_QUANTUM;
 }
 
 /* A handover is on, or has begun just now: what the old path had is there all at once. */
@@ -30,22 +32,16 @@ static bool unsettled(const struct link *link)
            (link->attempt.started_us && since_us < LINK_UNSETTLED_US);
 }
 
-/* A share, and no more than a stream ever moves at a time. */
-static uint32_t piece(const struct link *link)
-{
-    return share(link) < STREAM_QUANTUM ? share(link) : STREAM_QUANTUM;
-}
-
-/* In a handover programs are given less at a time: the acknowledgements of all streams come sooner.
- */
+/* In a handover and right behind it programs are given less at a time: each stream comes by sooner,
+ * and so do the acknowledgements of all. */
 static enum stream_result receive(struct link *link, struct stream *stream)
 {
-    uint32_t most = unsettled(link) ? piece(link) : STREAM_QUANTUM;
+    uint32_t most = unsettled(link) ? link_piece(link) : STREAM_QUANTUM;
     enum stream_result taken, written;
 
     if (direct_holds_rx(stream))
         return STREAM_STILL;
-    taken = link->region_lost ? STREAM_STILL : stream_take_ring(stream, &link->view);
+    taken = link->region_lost ? STREAM_STILL : stream_take_ring(stream, &link->view, most);
     if (taken == STREAM_BROKEN)
         return STREAM_BROKEN;
     written = stream_write_program(stream, most);
@@ -89,16 +85,16 @@ static bool has_its_share(const struct link *link, const struct stream *stream)
 {
     bool near = link->attached && link->handover.path == WIRE_PATH_TCP;
 
-    return near && stream->tx.sent - stream->tx.fifo.start >= piece(link);
+    return near && stream->tx.sent - stream->tx.fifo.start >= link_piece(link);
 }
 
 static enum stream_result give(struct link *link, struct stream *stream)
 {
     if (stream->tx.path == WIRE_PATH_SHM)
-        return stream_give_ring(stream, &link->view, &link->kick_due);
+        return stream_give_ring(stream, &link->view, STREAM_QUANTUM, &link->kick_due);
     if (!link->synced || hold_us(link) || has_its_share(link, stream))
         return STREAM_STILL;
-    return stream_give_carrier(stream, link->carrier, share(link));
+    return stream_give_carrier(stream, link->carrier, link_piece(link));
 }
 
 static enum stream_result look_for_acks(struct link *link, struct stream *stream)
@@ -183,12 +179,13 @@ static void kick(struct link *link)
 
 /* When the agents look for each other's messages again. In a handover as soon as a stream has
  * moved: each message would else wait for a round of copying. On tcp often enough that nobody waits
- * for an acknowledgement who could send. */
+ * for an acknowledgement who could send. On shm after a round: nobody waits for a message, and one
+ * kick is enough for all. */
 static uint64_t turn_end(const struct link *link)
 {
     if (handover_running(&link->handover))
         return 0;
-    if (link->handover.path == WIRE_PATH_SHM && !unsettled(link))
+    if (link->handover.path == WIRE_PATH_SHM)
         return LOOP_FOREVER;
     return link->loop->clock() + LINK_TURN_US;
 }

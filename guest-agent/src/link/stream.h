@@ -132,8 +132,9 @@ void stream_end_tx(struct stream *stream);
 enum stream_result stream_end_program(struct stream *stream);
 
 /* The path's side. */
-enum stream_result stream_take_ring(struct stream *stream, const struct view *view);
-enum stream_result stream_give_ring(struct stream *stream, const struct view *view, bool *kick);
+enum stream_result stream_take_ring(struct stream *stream, const struct view *view, uint32_t most);
+enum stream_result stream_give_ring(struct stream *stream, const struct view *view, uint32_t most,
+                                    bool *kick);
 enum stream_result stream_give_carrier(struct stream *stream, struct carrier *carrier,
                                        uint32_t most);
 enum stream_result stream_receive(struct stream *stream, uint64_t offset, const uint8_t *bytes,

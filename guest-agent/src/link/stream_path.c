@@ -41,7 +41,7 @@ static enum stream_result take(struct stream *stream, const struct view *view, u
     return STREAM_MOVED;
 }
 
-enum stream_result stream_take_ring(struct stream *stream, const struct view *view)
+enum stream_result stream_take_ring(struct stream *stream, const struct view *view, uint32_t most)
 {
     struct stream_rx *rx = &stream->rx;
     uint64_t to;
@@ -58,8 +58,8 @@ enum stream_result stream_take_ring(struct stream *stream, const struct view *vi
         return broken(stream, "the peer sent bytes after the end it had announced");
     if (rx->ring.asleep)
         ring_rx_sleep(&rx->ring, false);
-    if (to - rx->fifo.end > STREAM_QUANTUM)
-        to = rx->fifo.end + STREAM_QUANTUM;
+    if (to - rx->fifo.end > most)
+        to = rx->fifo.end + most;
     return take(stream, view, to);
 }
 
@@ -106,11 +106,11 @@ void stream_publish_delivered(struct stream *stream, bool *kick)
 
 /* ---- sending ---- */
 
-static uint32_t unsent(const struct stream *stream)
+static uint32_t unsent(const struct stream *stream, uint32_t most)
 {
     uint64_t length = stream->tx.fifo.end - stream->tx.sent;
 
-    return (uint32_t)(length < STREAM_QUANTUM ? length : STREAM_QUANTUM);
+    return (uint32_t)(length < most ? length : most);
 }
 
 static void mark_sent(struct stream *stream, uint32_t length)
@@ -124,10 +124,11 @@ static void mark_sent(struct stream *stream, uint32_t length)
     tx->sent_max = to > tx->sent_max ? to : tx->sent_max;
 }
 
-enum stream_result stream_give_ring(struct stream *stream, const struct view *view, bool *kick)
+enum stream_result stream_give_ring(struct stream *stream, const struct view *view, uint32_t most,
+                                    bool *kick)
 {
     struct stream_tx *tx = &stream->tx;
-    uint32_t length = unsent(stream);
+    uint32_t length = unsent(stream, most);
     uint64_t offset = tx->sent;
     struct iovec pieces[2];
     int count;
@@ -150,7 +151,7 @@ enum stream_result stream_give_ring(struct stream *stream, const struct view *vi
 enum stream_result stream_give_carrier(struct stream *stream, struct carrier *carrier,
                                        uint32_t most)
 {
-    uint32_t length = unsent(stream) < most ? unsent(stream) : most;
+    uint32_t length = unsent(stream, most);
     size_t room = length ? carrier->ops->room(carrier) : 0;
     struct wire_header header = {.magic = WIRE_MAGIC, .type = WIRE_DATA, .stream = stream->id};
     struct iovec pieces[2];
