@@ -51,6 +51,48 @@ def test_a_broken_connection_takes_the_rings_back(on_shm: Pair) -> None:
         finish(client, server)
 
 
+# Writes its letter, and does so again when it is told to.
+LETTERS = """
+one = end(int(sys.argv[1]), int(sys.argv[2])); letter = sys.argv[3].encode()
+try:
+    for _ in range(20): one.send(letter)
+    say("written")
+    while sys.stdin.readline():
+        for _ in range(20): one.send(letter)
+        say("written")
+except OSError: say("ended")
+"""
+SPELT = """
+s = listener(int(sys.argv[1])); say("listening"); one, _ = s.accept(); got = set()
+while data := one.recv(1024): got.update(data)
+say(bytes(got).decode())
+"""
+
+
+def test_a_program_that_has_not_noticed_its_end_gets_no_other_streams_ring(pair: Pair) -> None:
+    """Its agent was started anew, and counts its streams from the beginning again."""
+    with (
+        program(pair.g2, SPELT, PORT) as old_reader,
+        program(pair.g2, SPELT, PORT + 1) as new_reader,
+    ):
+        assert (old_reader.line(), new_reader.line()) == ("listening", "listening")
+        with program(pair.g1, LETTERS, pair.g2.id, PORT, "o") as old:
+            assert old.line() == "written"
+            pair.g1.stop(signal.SIGKILL)
+            pair.g1.start(f"127.0.0.1:{pair.g1.port}")
+            pair.connect()
+            pair.share_memory()
+            with program(pair.g1, LETTERS, pair.g2.id, PORT + 1, "n") as new:
+                assert new.line() == "written"
+                await_direct(pair.g1)
+                old.tell()
+                assert old.line() == "ended"
+                new.tell()
+                assert new.line() == "written"
+                new.end()
+                assert new_reader.line() == "n"
+
+
 @pytest.mark.parametrize("who", [0, 1])
 def test_a_program_is_killed(on_shm: Pair, who: int) -> None:
     with flow(on_shm) as ends:

@@ -41,19 +41,18 @@ static void connect_to_peer(struct call *call, const struct shim_request *reques
 {
     struct peer *peer = peers_find_by_id(call->agent, domain);
     struct caller caller = {.port = call->local_port, .user = call_asking(call).uid};
-    uint32_t id;
+    struct stream *stream;
 
     if (!peer) {
         close(fd);
         call_answer(call, unreachable(call, request->cid, domain), 0);
         return;
     }
-    call->stream = (uint64_t)peer->link->peer_id << 32;
-    id = link_call(peer->link, fd, request->port, &caller, socket_type(fd) == SOCK_SEQPACKET);
-    if (!id)
-        call_answer(call, ENOBUFS, 0);
+    stream = link_call(peer->link, fd, request->port, &caller, socket_type(fd) == SOCK_SEQPACKET);
+    if (stream)
+        call->stream = stream->token;
     else
-        call->stream |= id;
+        call_answer(call, ENOBUFS, 0);
 }
 
 /* ---- CID 2, while it is not known which host that is ---- */
@@ -107,12 +106,15 @@ void connecting_host_changed(const struct agent *agent)
 
 /* ---- the request ---- */
 
-struct stream *connecting_stream(const struct call *call, uint64_t id, struct link **link)
+struct stream *connecting_stream(const struct call *call, uint64_t token, struct link **link)
 {
-    struct peer *peer = peers_find_by_id(call->agent, (uint32_t)(id >> 32));
+    struct stream *stream = NULL;
 
-    *link = peer ? peer->link : NULL;
-    return peer ? link_find(peer->link, (uint32_t)id) : NULL;
+    for (struct peer *peer = call->agent->peers; peer && !stream; peer = peer->next) {
+        *link = peer->link;
+        stream = link_find_token(peer->link, token);
+    }
+    return stream;
 }
 
 void connecting_give_up(struct call *call)

@@ -29,7 +29,7 @@ static void stream_event(void *user, const struct stream *stream, enum stream_ev
 
     if (event == STREAM_RESET && !stream->opener && !stream->by_port)
         exports_refused(peer->agent, stream->name);
-    shim_stream_event(peer->agent, peer->link, stream, event);
+    shim_stream_event(peer->agent, stream, event);
     ctl_event(peer->agent,
               json_pack("{s:s, s:s, s:I, s:s, s:s}", "event", names[event], "peer", peer->name,
                         "stream", (json_int_t)stream->id, "name", stream->name, "reason", reason));

@@ -27,7 +27,7 @@ int servers_call(void *user, const struct stream *stream)
                                  .own_cid = peer->agent->options.id,
                                  .port = stream->caller.port,
                                  .user = stream->caller.user,
-                                 .stream = shim_stream_id(peer->link, stream)};
+                                 .stream = stream->token};
 
     return ports_call(peer, stream->port, caller, stream->packets ? SOCK_SEQPACKET : SOCK_STREAM);
 }

@@ -18,11 +18,6 @@
 
 #define CALLS_MAX 1024u
 
-uint64_t shim_stream_id(const struct link *link, const struct stream *stream)
-{
-    return (uint64_t)link->peer_id << 32 | stream->id;
-}
-
 static bool asked_by(const struct call *call, uid_t user)
 {
     uid_t asking = call_asking(call).uid;
@@ -174,13 +169,11 @@ static void listener_ready(struct loop_source *source, uint32_t events)
     loop_add(&shim->agent->loop, &call->source, EPOLLIN | EPOLLRDHUP);
 }
 
-void shim_stream_event(struct agent *agent, const struct link *link, const struct stream *stream,
-                       enum stream_event event)
+void shim_stream_event(struct agent *agent, const struct stream *stream, enum stream_event event)
 {
-    uint64_t id = shim_stream_id(link, stream);
     struct call *call = agent->shim ? agent->shim->calls : NULL;
 
-    while (call && call->stream != id)
+    while (call && call->stream != stream->token)
         call = call->next;
     if (!call)
         return;

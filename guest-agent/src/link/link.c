@@ -136,6 +136,14 @@ struct stream *link_find(struct link *link, uint32_t id)
     return stream;
 }
 
+struct stream *link_find_token(const struct link *link, uint64_t token)
+{
+    for (uint32_t i = 0; i < link->count; i++)
+        if (link->streams[i]->token == token && !link->streams[i]->dead)
+            return link->streams[i];
+    return NULL;
+}
+
 struct stream *link_add_stream(struct link *link, uint32_t id, uint32_t window, const char *name,
                                size_t name_length)
 {

@@ -137,10 +137,11 @@ void link_down(struct link *link);
 /* A program of this user's connected to what the peer exports as `name`; takes its socket. */
 void link_open(struct link *link, int fd, const char *name, uint32_t user);
 /* A program connects to a port of the peer; takes its socket, and tells of the outcome by the
- * user's stream(). Returns the stream's id, 0 if there is no room for it. */
-uint32_t link_call(struct link *link, int fd, uint32_t port, const struct caller *caller,
-                   bool packets);
+ * user's stream(). NULL: there was no room for it. */
+struct stream *link_call(struct link *link, int fd, uint32_t port, const struct caller *caller,
+                         bool packets);
 struct stream *link_find(struct link *link, uint32_t id);
+struct stream *link_find_token(const struct link *link, uint64_t token);
 bool link_may_open(const struct link *link);
 void link_export(struct link *link, const char *name, enum export_scope scope);
 void link_exports_synced(struct link *link);

@@ -202,8 +202,8 @@ void link_open(struct link *link, int fd, const char *name, uint32_t user)
     advance(link, stream);
 }
 
-uint32_t link_call(struct link *link, int fd, uint32_t port, const struct caller *caller,
-                   bool packets)
+struct stream *link_call(struct link *link, int fd, uint32_t port, const struct caller *caller,
+                         bool packets)
 {
     char name[WIRE_NAME_MAX + 1];
     struct stream *stream;
@@ -211,14 +211,14 @@ uint32_t link_call(struct link *link, int fd, uint32_t port, const struct caller
     snprintf(name, sizeof(name), PORT_NAME, port);
     stream = add_opener(link, fd, name);
     if (!stream)
-        return 0;
+        return NULL;
     stream->by_port = true;
     stream->port = port;
     stream->caller = *caller;
     if (packets && packets_init(stream) < 0)
         link_reset(link, stream, "out of memory");
     advance(link, stream);
-    return stream->id;
+    return stream->dead ? NULL : stream;
 }
 
 /* ---- from the peer ---- */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,6 +22,7 @@ struct stream *stream_new(struct loop *loop, uint32_t id, uint32_t window, const
     if (!stream)
         return NULL;
     *stream = (struct stream){.loop = loop, .id = id, .window = window, .source.fd = -1};
+    randombytes_buf(&stream->token, sizeof(stream->token));
     memcpy(stream->name, name, name_length < WIRE_NAME_MAX ? name_length : WIRE_NAME_MAX);
     if (fifo_init(&stream->tx.fifo, window) < 0 || fifo_init(&stream->rx.fifo, window) < 0)
         return stream_free(stream);

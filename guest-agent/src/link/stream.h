@@ -75,6 +75,7 @@ struct stream {
     struct loop_source source;
     struct loop *loop;
     uint32_t id;
+    uint64_t token; /* what a shim calls it: no other stream has had it, in no life of the agent */
     uint32_t window;
     enum stream_state state;
     bool opener;
