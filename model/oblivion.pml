@@ -50,11 +50,13 @@ inline forget_lives()
 
 #define under_way(k) (queue[0]??[k, _, _, _] || queue[1]??[k, _, _, _])
 
-/* Of epochs and generations, whether they are the same, and which is ahead. */
+/* Of epochs and generations, whether they are the same, and which is ahead. Not while an agent has
+ * yet to meet another life of the other one: it begins with epoch 0 then. */
 inline forget_epochs()
 {
     if
-    :: !under_way(PREPARE) && !under_way(RESYNC) && !under_way(RESYNC_NOTHING) && !ahead_kind ->
+    :: !under_way(PREPARE) && !under_way(RESYNC) && !under_way(RESYNC_NOTHING) && !ahead_kind &&
+       peer_incarnation[0] == incarnation[1] && peer_incarnation[1] == incarnation[0] ->
         seen = (epoch[0] < epoch[1] -> epoch[0] : epoch[1]);
         epoch[0] = epoch[0] - seen; epoch[1] = epoch[1] - seen;
         seen = 0

@@ -318,6 +318,9 @@ inline resume_stream()
 #ifndef MUTANT_HANG_AFTER_RESTORE
     :: z < told[me] -> broken() /* it has said that it had delivered more: it was put back */
 #endif
+#ifndef MUTANT_RING_FORGOTTEN
+    :: tx_path[me] == TCP && y < acked[me] -> broken() /* it has shown so by a ring that it left */
+#endif
     :: else ->
         note_told(z);
         if

@@ -148,7 +148,13 @@ inline restore()
 #define undecided(a) (phase[a] == PHASE_PREPARING || phase[a] == PHASE_PREPARED || \
                       phase[a] == PHASE_FENCED)
 #define lies(a) (view[a] == ZEROS || view[a] == OTHER)
-#define takes(a) (live(a) && rx_path[a] == SHM && \
+/* It has said what it has received, and has not heard yet whether the ring counts. */
+#ifndef MUTANT_TAKEN_IN_DOUBT
+#define in_doubt(a) (phase[a] == PHASE_VOTED && up[a] && !synced[a])
+#else
+#define in_doubt(a) false
+#endif
+#define takes(a) (live(a) && rx_path[a] == SHM && !in_doubt(a) && \
                   ((view[a] == GOOD && produced[1 - a] > received[a]) || \
                    (view[a] == STALE && stale_produced[a] > received[a]) || \
                    (view[a] == OTHER && !doubted[a] && received[a] < TOTAL(1 - a) && \

@@ -19,8 +19,11 @@ def undisturbed() -> Iterator[Settings]:
 
 
 def untold() -> Iterator[Settings]:
-    """A guest was put back, and nobody has told its agent: found out if nothing else goes wrong."""
-    yield from ({"PATH_SHM": path, "STARTS": 1, "RESTORE": 1, "UNTOLD": 1} for path in (0, 1))
+    """A guest was put back, and nobody has told its agent: found out if nothing else goes wrong but
+    that handovers are given up.
+    """
+    for path in (0, 1):
+        yield {"PATH_SHM": path, "STARTS": 2, "RESTORE": 1, "UNTOLD": 1, "EXPIRE": 1}
 
 
 def together(faults: int, starts: int) -> Iterator[Settings]:
@@ -87,5 +90,7 @@ MUTANTS = (
     mutant("HOLE", ARRIVES, PATH_SHM=1, STARTS=1, BREAK=1),
     mutant("EARLY_ATTACH", WRONG_BYTE, PATH_SHM=0, STARTS=2, EXPIRE=1),
     mutant("HANG_AFTER_RESTORE", ARRIVES, PATH_SHM=1, STARTS=1, RESTORE=1, UNTOLD=1),
+    mutant("RING_FORGOTTEN", ARRIVES, PATH_SHM=1, STARTS=2, RESTORE=1, UNTOLD=1),
+    mutant("TAKEN_IN_DOUBT", ONE_HISTORY, PATH_SHM=1, STARTS=2, RESTORE=1, UNTOLD=1),
     mutant("RESTORE_UNTOLD", ONE_HISTORY, PATH_SHM=1, STARTS=1, RESTORE=1, UNTOLD=1),
 )

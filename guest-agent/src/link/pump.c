@@ -32,16 +32,25 @@ static bool unsettled(const struct link *link)
            (link->attempt.started_us && since_us < LINK_UNSETTLED_US);
 }
 
+/* Who has voted says in its RESYNC what it has received, and hears then whether the ring counts: it
+ * takes nothing more out of it in between. A peer that was put back to an older state sends other
+ * bytes from there on. */
+static bool in_doubt(const struct link *link)
+{
+    return link->handover.phase == HANDOVER_VOTED && link->carrier && !link->synced;
+}
+
 /* In a handover and right behind it programs are given less at a time: each stream comes by sooner,
  * and so do the acknowledgements of all. */
 static enum stream_result receive(struct link *link, struct stream *stream)
 {
     uint32_t most = unsettled(link) ? link_piece(link) : STREAM_QUANTUM;
-    enum stream_result taken, written;
+    enum stream_result taken = STREAM_STILL, written;
 
     if (direct_holds_rx(stream))
         return STREAM_STILL;
-    taken = link->region_lost ? STREAM_STILL : stream_take_ring(stream, &link->view, most);
+    if (!link->region_lost && !in_doubt(link))
+        taken = stream_take_ring(stream, &link->view, most);
     if (taken == STREAM_BROKEN)
         return STREAM_BROKEN;
     written = stream_write_program(stream, most);
@@ -225,11 +234,11 @@ bool link_pump(struct link *link)
 /* ---- sleeping ---- */
 
 /* Sets the receiver's flag and looks again: true if something came in between. */
-static bool rx_interrupted(struct stream *stream)
+static bool rx_interrupted(const struct link *link, struct stream *stream)
 {
     struct ring_rx *ring = &stream->rx.ring;
 
-    if (stream->rx.path != WIRE_PATH_SHM || direct_holds_rx(stream))
+    if (stream->rx.path != WIRE_PATH_SHM || direct_holds_rx(stream) || in_doubt(link))
         return false;
     if (!ring->asleep)
         ring_rx_sleep(ring, true);
@@ -281,7 +290,7 @@ uint64_t link_sleep(struct link *link)
 
         if (stream->state != STREAM_OPEN || link->region_lost)
             continue;
-        if (rx_interrupted(stream) || tx_interrupted(stream))
+        if (rx_interrupted(link, stream) || tx_interrupted(stream))
             return 0;
         own = sleep_limit(link, stream);
         limit = own < limit ? own : limit;

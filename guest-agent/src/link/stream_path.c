@@ -311,8 +311,9 @@ enum stream_result stream_resume(struct stream *stream, uint64_t received, uint6
 
     if (received > tx->sent_max || delivered > received)
         return broken(stream, "the peer reports offsets that cannot be");
-    /* By ring the peer may have acknowledged more since it wrote this; by message it cannot. */
-    if (delivered < tx->told)
+    /* By ring the peer may have acknowledged more since it wrote this; by message it cannot, nor by
+     * a ring that it has left since. */
+    if (delivered < tx->told || (tx->path == WIRE_PATH_TCP && received < tx->fifo.start))
         return broken(stream, "the peer has less than it had: it was put back to an older state");
     if (stream_told(stream, delivered, now_us) == STREAM_BROKEN)
         return STREAM_BROKEN;
