@@ -79,6 +79,13 @@ static bool on_shared_memory(const struct link *link)
     return link->handover.path == WIRE_PATH_SHM && !link->region_lost;
 }
 
+/* The peer refuses it while a program there is stopped in the middle of a copy. */
+static bool needs_rescue(const struct link *link)
+{
+    return link->region_lost && link->handover.path == WIRE_PATH_SHM && link->synced &&
+           !handover_running(&link->handover) && !link->attempt.wanted;
+}
+
 void link_watch_region(struct link *link)
 {
     bool used = link->handover.path == WIRE_PATH_SHM || handover_running(&link->handover);
@@ -90,13 +97,18 @@ void link_watch_region(struct link *link)
         listen_to_peer(link);
         link_look_for_lingerers(link);
     }
-    if (link->region_lost && link->handover.path == WIRE_PATH_SHM && link->synced &&
-        !handover_running(&link->handover) && !link->attempt.wanted)
+    if (needs_rescue(link) && link->loop->now_us >= link->heartbeat.rescue_us) {
+        link->heartbeat.rescue_us = link->loop->now_us + BEAT_US;
         link_hand_over(link, WIRE_PATH_TCP, RESCUE_DEADLINE_MS);
+    }
 }
 
 /* All links of an agent beat at the same moments: it wakes twice a second, however many it has. */
 uint64_t link_watch_limit(const struct link *link)
 {
-    return on_shared_memory(link) ? BEAT_US - link->loop->now_us % BEAT_US : LOOP_FOREVER;
+    uint64_t now_us = link->loop->now_us, rescue_us = link->heartbeat.rescue_us;
+
+    if (needs_rescue(link))
+        return rescue_us > now_us ? rescue_us - now_us : 0;
+    return on_shared_memory(link) ? BEAT_US - now_us % BEAT_US : LOOP_FOREVER;
 }

@@ -80,6 +80,7 @@ struct link_heartbeat {
     uint64_t shown;
     uint64_t moved_us;
     uint64_t patience_us; /* with a count that stands still, since it last moved */
+    uint64_t rescue_us;   /* when the next attempt to leave a lost region is due */
 };
 
 struct link {

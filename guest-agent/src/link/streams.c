@@ -31,12 +31,18 @@ int on_data(struct link *link, const struct wire_header *header, const uint8_t *
     return 0;
 }
 
-/* How far a program in direct mode has come, its agent does not know before it takes the end back.
- */
-static void know_sent(struct link *link, struct stream *stream, uint64_t acked)
+/* How far a program in direct mode has come, its agent knows when it has taken the end back. From a
+ * program that is stopped in the middle of a copy it cannot; then the ring will show as much. */
+static bool left_to_the_ring(struct link *link, struct stream *stream, uint64_t acked)
 {
-    if (direct_holds_tx(stream) && acked > stream->tx.sent_max)
-        direct_take_back(link, stream);
+    uint64_t sent, delivered;
+
+    if (!direct_holds_tx(stream) || acked <= stream->tx.sent_max)
+        return false;
+    if (direct_take_back(link, stream) == 0)
+        return false;
+    direct_progress(stream, &sent, &delivered);
+    return acked <= sent;
 }
 
 int on_ack(struct link *link, const struct wire_header *header, const uint8_t *payload)
@@ -45,10 +51,7 @@ int on_ack(struct link *link, const struct wire_header *header, const uint8_t *p
     enum stream_result result;
 
     (void)payload;
-    if (!stream)
-        return 0;
-    know_sent(link, stream, header->offset);
-    if (stream->dead)
+    if (!stream || left_to_the_ring(link, stream, header->offset) || stream->dead)
         return 0;
     result = stream_told(stream, header->offset, link->loop->now_us);
     if (header->flags & WIRE_ACK_FIN && stream->tx.ended && header->offset == stream->tx.fifo.end)
