@@ -78,6 +78,10 @@ static int sim_connect(void *user, const struct stream *stream)
     (void)user;
     if (pick(4) == 0)
         return -EAGAIN; /* the server's backlog is full for a while */
+    if (pick(32) == 0) {
+        excused[atoi(stream->name)] = true;
+        return -EACCES;
+    }
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
     forget_server(atoi(stream->name));
     server->fd = pair[1];

@@ -216,7 +216,7 @@ void link_reset(struct link *link, struct stream *stream, const char *reason)
     log_warning("link %u: stream %u (%s) is reset: %s", link->peer_id, stream->id, stream->name,
                 reason);
     stream->dead = true;
-    if (link->synced && !stream->peer_forgot)
+    if (link->carrier && !stream->peer_forgot)
         send_reset(link, stream, reason);
     link->user_ops->stream(link->user, stream, STREAM_RESET, reason);
 }

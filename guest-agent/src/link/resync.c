@@ -46,6 +46,8 @@ void resync_send(struct link *link)
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < link->count; i++) {
+        if (link->streams[i]->dead)
+            continue;
         publish_delivered(link, link->streams[i]);
         states[count++] = state_of(link->streams[i]);
     }

@@ -59,7 +59,7 @@ void link_bury(struct link *link, uint32_t id)
 
 void link_say_closed(struct link *link, uint32_t id)
 {
-    if (link->synced && !link_is_held(link, id))
+    if (link->carrier && !link_is_held(link, id))
         link_send(link, WIRE_CLOSED, id, 0, NULL, 0);
 }
 
