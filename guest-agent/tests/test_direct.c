@@ -154,6 +154,22 @@ static void asks_to_be_told(void)
     CHECK(direct_watch_tx(&ends[0]) == -EAGAIN);
 }
 
+/* What lay in between came by tcp, and is not in the ring. */
+static void a_ring_that_lags_behind_is_no_reason_to_look(void)
+{
+    uint8_t byte = 1;
+    uint32_t seen;
+    bool kick;
+
+    fresh();
+    CHECK(direct_put(&ends[0], &byte, 1, &kick) == 1);
+    pages[1].rx.index = 100;
+    pages[1].rx.seen = 1;
+    CHECK(direct_get(&ends[1], &byte, 1, &kick) == -EAGAIN);
+    CHECK(direct_doze_rx(&ends[1], &seen) == 0);
+    CHECK(direct_watch_rx(&ends[1], NULL) == 0);
+}
+
 static struct direct_end *shared_end(void)
 {
     void *place =
@@ -271,6 +287,7 @@ static const struct check_test tests[] = {
     {"impossible indexes are refused", refuses_impossible_indexes},
     {"a sleeper asks to be kicked", asks_to_be_kicked},
     {"a watcher asks to be told", asks_to_be_told},
+    {"a ring that lags behind is no reason to look", a_ring_that_lags_behind_is_no_reason_to_look},
     {"a killed owner loses its turn", a_killed_owner_loses_its_turn},
     {"a living owner keeps its turn", a_living_owner_keeps_its_turn},
     {"two threads lose no byte and no wake-up", two_threads_lose_no_byte_and_no_wake_up},

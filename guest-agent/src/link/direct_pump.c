@@ -39,7 +39,7 @@ void direct_wake_watcher(const struct stream *stream)
 static void wake_sleepers(const struct stream *stream, struct direct_end *end, uint64_t known,
                           uint64_t now)
 {
-    if (now == known)
+    if (now <= known)
         return;
     if (__atomic_load_n(&end->sleepers, __ATOMIC_ACQUIRE))
         turn_wake(&end->wake);
@@ -112,7 +112,7 @@ uint64_t direct_sleep(struct link *link, struct stream *stream)
 {
     struct direct_end *end = &stream->direct->rx;
     uint64_t index = noted(end);
-    bool unread = ring_produced(stream) != index;
+    bool unread = ring_produced(stream) > index;
 
     if (index != stream->direct_index || unread != stream->direct_unread)
         stream->direct_looked_us = link->loop->now_us; /* it has read, or there is something anew */
@@ -125,7 +125,7 @@ uint64_t direct_sleep(struct link *link, struct stream *stream)
     if (unread)
         return direct_take_back(link, stream) == 0 ? 0 : LOOK_US;
     ask_to_be_kicked(stream);
-    return ring_produced(stream) != index ? LOOK_US : LOOP_FOREVER;
+    return ring_produced(stream) > index ? LOOK_US : LOOP_FOREVER;
 }
 
 void direct_progress(const struct stream *stream, uint64_t *sent, uint64_t *delivered)

@@ -196,7 +196,7 @@ int direct_doze_rx(struct direct *direct, uint32_t *seen)
     __atomic_add_fetch(&end->sleepers, 1, __ATOMIC_SEQ_CST);
     end->asleep = true;
     ring_rx_sleep(&ring, true);
-    if (look_rx(direct, &ring) < 0 || ring.produced != ring.consumed)
+    if (look_rx(direct, &ring) < 0 || ring.produced > ring.consumed)
         result = -EAGAIN;
     turn_give(&end->turn);
     if (result)
@@ -248,7 +248,7 @@ int direct_watch_rx(struct direct *direct, const uint64_t *known)
     ring = rx_ring(direct);
     ask_to_be_told(end);
     ring_rx_sleep(&ring, true);
-    if (look_rx(direct, &ring) < 0 || ring.produced != (known ? *known : ring.consumed))
+    if (look_rx(direct, &ring) < 0 || ring.produced > (known ? *known : ring.consumed))
         result = -EAGAIN;
     turn_give(&end->turn);
     return result;

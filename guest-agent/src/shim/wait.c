@@ -11,13 +11,14 @@
 #define SPINS_MAX 20000u
 #define SLEEP_MAX_US 200000u /* a lost kick costs no more than this */
 
-/* Whether the other end's index has moved; what it is worth is judged where it is used. */
+/* Whether the other end's index has moved; what it is worth is judged where it is used. It may lag
+ * behind what came or was acknowledged by tcp. */
 static bool moved(const struct direct *ends, enum direction direction)
 {
     if (direction == RECEIVING)
-        return __atomic_load_n(&ends->rx_control->producer.index, __ATOMIC_ACQUIRE) !=
+        return __atomic_load_n(&ends->rx_control->producer.index, __ATOMIC_ACQUIRE) >
                ends->page->rx.index;
-    return __atomic_load_n(&ends->tx_control->consumer.index, __ATOMIC_ACQUIRE) !=
+    return __atomic_load_n(&ends->tx_control->consumer.index, __ATOMIC_ACQUIRE) >
            ends->page->tx.seen;
 }
 
