@@ -196,6 +196,8 @@ void peers_relay_changed(struct agent *agent)
 static void hang_up(struct peer *peer)
 {
     dialling_stop(peer);
+    if (peer->link->carrier)
+        loop_arm(&peer->agent->loop, &peer->grace, peer->agent->options.grace_us);
     link_down(peer->link);
     peer->session = session_free(peer->session);
 }

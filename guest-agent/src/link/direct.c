@@ -71,6 +71,10 @@ static int empty_tx(struct link *link, struct stream *stream)
         if (moved == STREAM_MOVED)
             moved = stream_give_ring(stream, &link->view, STREAM_QUANTUM, &link->kick_due);
     } while (moved == STREAM_MOVED);
+    if (moved == STREAM_BROKEN) {
+        link_reset(link, stream, stream->fault);
+        return -EIO;
+    }
     if (stream->readable || stream->tx.ended || stream->tx.sent != stream->tx.fifo.end)
         return -EAGAIN;
     return 0;

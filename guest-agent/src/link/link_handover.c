@@ -177,6 +177,8 @@ static void (*const acts[])(struct link *link) = {
 /* Nothing of an attempt is under way any more: what it held up may go on. */
 static void settle(struct link *link)
 {
+    if (!link->attempt.wanted)
+        loop_disarm(link->loop, &link->attempt.deadline);
     if (link->handover.path == WIRE_PATH_TCP) {
         link_drop_slots(link);
         if (link->region_lost)
