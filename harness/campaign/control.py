@@ -36,6 +36,6 @@ def _end_guests(testbed: Testbed) -> None:
         grant.tidy()
     for guest in testbed.guests.values():
         guest.drop_agent()
-    for place, name in product(testbed.places.values(), testbed.guests):
-        if (domain := Domain.find(place.connection, name)) is not None:
+    for place, guest in product(testbed.places.values(), testbed.guests.values()):
+        if (domain := Domain.find(place.connection, guest.domain.uuid)) is not None:
             domain.destroy()

@@ -17,7 +17,7 @@ from harness.model.campaign import Campaign
 from harness.model.campaign_plan import GUESTS, CaseSpec, Positions
 from harness.model.campaign_result import Case, Leg
 from harness.model.result import Path
-from harness.testbed.testbed import Testbed, locate
+from harness.testbed.testbed import Testbed
 from harness.traffic.burden import Burden
 from harness.traffic.lines import lines
 from harness.traffic.watch import clock_offset_ns
@@ -119,7 +119,7 @@ class LegRun:
         did.positions = self._positions()
 
     def _runs(self, name: str) -> bool:
-        found = locate(self.testbed.places, name)
+        found = self.testbed.whereabouts(name)
         return found is not None and found[0].running()
 
     def _look(self, spec: CaseSpec, did: Outcome) -> None:

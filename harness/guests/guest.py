@@ -189,6 +189,6 @@ class Guest:
         try:
             return xml.attached_regions(self.domain.describe())
         except TestbedError:
-            if Domain.find(self.place.connection, self.name) is None:
+            if Domain.find(self.place.connection, self.domain.uuid) is None:
                 return {}
             raise

@@ -103,7 +103,7 @@ class Move:
 
         def found() -> bool:
             for place in (self.destination, self.source):
-                domain = _running_on(place, self.guest.name)
+                domain = _running_on(place, self.guest.domain.uuid)
                 if domain is not None:
                     self.guest.moved_to(place, domain)
                     return True
@@ -266,10 +266,10 @@ def _lost(move: Move) -> TestbedError | None:
         return error
 
 
-def _running_on(place: Place, name: str) -> Domain | None:
+def _running_on(place: Place, uuid: str) -> Domain | None:
     """The guest, if it runs there. A host that does not answer does not hide the other."""
     try:
-        domain = Domain.find(place.connection, name)
+        domain = Domain.find(place.connection, uuid)
         return domain if domain is not None and domain.running() else None
     except TestbedError:
         return None

@@ -9,6 +9,7 @@ from harness.guests import disk_room
 from harness.guests.guest import Guest
 from harness.guests.place import Place
 from harness.migration.disks import Luggage
+from harness.virt.domain import Domain
 
 SPARE_BYTES = 64 << 20
 
@@ -26,8 +27,19 @@ def check(guest: Guest, destination: Place) -> None:
             where=guest.place.name,
             fix=f"testbed console {guest.name} shows why",
         )
+    _check_name(guest, destination)
     _check_memory(guest, destination)
     _check_disks(guest, destination)
+
+
+def _check_name(guest: Guest, destination: Place) -> None:
+    """libvirt has a name once on a host."""
+    other = Domain.named(destination.connection, guest.name)
+    if other is not None and other.uuid != guest.domain.uuid:
+        raise UsageError(
+            f"{destination.name} runs another domain named {guest.name}",
+            fix="end that one, or choose another host",
+        )
 
 
 def _check_memory(guest: Guest, destination: Place) -> None:

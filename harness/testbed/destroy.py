@@ -58,7 +58,7 @@ def _end_guests(claim: Claim, host: Host) -> None:
     try:
         for guest in claim.guests:
             uuid = naming.domain_uuid(claim.testbed_id, guest)
-            domain = Domain.find_by_uuid(place.connection, uuid)
+            domain = Domain.find(place.connection, uuid)
             if domain is not None:
                 domain.destroy()
     finally:

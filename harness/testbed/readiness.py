@@ -79,9 +79,9 @@ def _check_names(host: Host, wanted: TestbedRecord) -> None:
     place = Place.reach(host)
     try:
         for guest in wanted.topology.guests:
-            domain = Domain.find(place.connection, guest)
+            domain = Domain.named(place.connection, guest)
             ours = naming.domain_uuid(wanted.testbed_id, guest)
-            if domain is not None and domain.raw.UUIDString() != ours:
+            if domain is not None and domain.uuid != ours:
                 raise UsageError(
                     f"{host.name} runs another domain named {guest}", fix="rename the guest"
                 )

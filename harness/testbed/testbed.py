@@ -14,6 +14,7 @@ from harness.guests.guest import Guest
 from harness.guests.place import Place
 from harness.hosts.base import Host
 from harness.migration.move import Move, together
+from harness.model import naming
 from harness.model.grant_table import Granted, Pair
 from harness.model.migration_mode import PRECOPY, MigrationMode
 from harness.model.result import Migration
@@ -87,12 +88,16 @@ class Testbed:
         """The same with hosts that are connected already."""
         guests: dict[str, Guest] = {}
         for name in record.topology.guests:
-            found = locate(places, name)
+            found = locate(places, naming.domain_uuid(record.testbed_id, name))
             if found:
                 domain, place = found
                 domain_id = record.topology.guest_id(name)
                 guests[name] = Guest(name, domain_id, domain, place, events)
         return cls(record, places, guests, events)
+
+    def whereabouts(self, name: str) -> tuple[Domain, Place] | None:
+        """Where that guest is now, whatever was known of it; None if it runs nowhere."""
+        return locate(self.places, naming.domain_uuid(self.record.testbed_id, name))
 
     def recover_grants(self) -> None:
         """Ask the agents what they share now; takes their control channels."""
@@ -161,12 +166,12 @@ def reach(topology: Topology, hosts: Iterable[Host]) -> dict[str, Place]:
     return {host.name: Place.reach(host, emulators[host.name]) for host in hosts}
 
 
-def locate(places: dict[str, Place], name: str) -> tuple[Domain, Place] | None:
-    """Where a guest is. During a move two hosts know it: the one where it runs counts."""
+def locate(places: dict[str, Place], uuid: str) -> tuple[Domain, Place] | None:
+    """Where a guest's domain is. During a move two hosts know it: the one where it runs counts."""
     found = [
         (domain, place)
         for place in places.values()
-        if (domain := Domain.find(place.connection, name)) is not None
+        if (domain := Domain.find(place.connection, uuid)) is not None
     ]
     running = [pair for pair in found if _runs(pair[0])]
     return next(iter(running or found), None)

@@ -26,6 +26,7 @@ class Domain:
     def __init__(self, connection: Connection, raw: Any) -> None:
         self.connection, self.raw = connection, raw
         self.name: str = raw.name()
+        self.uuid: str = raw.UUIDString()
 
     @classmethod
     def start_paused(cls, connection: Connection, domain_xml: str) -> Domain:
@@ -35,14 +36,14 @@ class Domain:
         return cls(connection, raw)
 
     @classmethod
-    def find(cls, connection: Connection, name: str) -> Domain | None:
-        """The active domain of that name on that host, or None."""
-        return cls._look(connection, connection.raw.lookupByName, name)
-
-    @classmethod
-    def find_by_uuid(cls, connection: Connection, uuid: str) -> Domain | None:
+    def find(cls, connection: Connection, uuid: str) -> Domain | None:
         """The active domain of that UUID on that host, or None."""
         return cls._look(connection, connection.raw.lookupByUUIDString, uuid)
+
+    @classmethod
+    def named(cls, connection: Connection, name: str) -> Domain | None:
+        """The active domain of that name on that host, or None. It may be somebody else's."""
+        return cls._look(connection, connection.raw.lookupByName, name)
 
     @classmethod
     def _look(cls, connection: Connection, lookup: Callable[[str], Any], key: str) -> Domain | None:

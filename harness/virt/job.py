@@ -253,6 +253,6 @@ class MigrationJob:
             )
         except DeadlineExceeded:
             with suppress(libvirt.libvirtError):
-                arrived = self.destination.raw.lookupByName(self.domain.name)
+                arrived = self.destination.raw.lookupByUUIDString(self.domain.uuid)
                 return dict(arrived.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED))
             return {}

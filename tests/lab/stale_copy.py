@@ -13,7 +13,6 @@ from harness.grants.region import Region
 from harness.guests.guest import Guest
 from harness.traffic.traffic import Traffic
 from harness.virt import xml
-from harness.virt.domain import Domain
 from tests.lab.watched import SOON, Stage
 
 ALIAS, SIZE, GENERATION = "ua-by-hand", 8 << 20, 999
@@ -67,8 +66,8 @@ def migrate_with_it(stage: Stage) -> float:
 
 def arrived(stage: Stage) -> bool:
     """Whether g1 runs on h2."""
-    found = Domain.find(stage.testbed.places["h2"].connection, "g1")
-    return found is not None and found.running()
+    found = stage.testbed.whereabouts("g1")
+    return found is not None and found[1].name == "h2" and found[0].running()
 
 
 def path_of(guest: Guest) -> str:

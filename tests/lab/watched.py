@@ -17,7 +17,7 @@ from harness.guests.guest import Guest
 from harness.hosts.lab.lab import Lab
 from harness.hosts.ssh import SshHost
 from harness.testbed import folders, record
-from harness.testbed.testbed import Testbed, locate
+from harness.testbed.testbed import Testbed
 from harness.traffic.oracle import Report
 from harness.traffic.traffic import Traffic, judge, plain_plan
 
@@ -42,7 +42,7 @@ class Stage:
 
     def guest(self, name: str) -> Guest:
         """The guest, wherever it has gone."""
-        place = locate(self.testbed.places, name)
+        place = self.testbed.whereabouts(name)
         assert place is not None, f"{name} runs nowhere"
         self.testbed.guests[name].moved_to(place[1], place[0])
         return self.testbed.guests[name]

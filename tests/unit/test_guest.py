@@ -21,7 +21,7 @@ class Place:
 
 
 class Domain:
-    where = "g1 on h1"
+    where, uuid = "g1 on h1", "of g1"
 
     def __init__(self, transport: FakeTransport) -> None:
         self.transport = transport

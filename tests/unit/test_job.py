@@ -23,7 +23,7 @@ class Connection:
 
     def __init__(self, stats: dict[str, Any] | None = None, completed: Any = None) -> None:
         self.stats = stats
-        self.raw = SimpleNamespace(lookupByName=lambda _: SimpleNamespace(jobStats=completed))
+        self.raw = SimpleNamespace(lookupByUUIDString=lambda _: SimpleNamespace(jobStats=completed))
 
     def mark(self) -> int:
         return 0
@@ -44,6 +44,7 @@ def job(
 ) -> MigrationJob:
     domain: Any = SimpleNamespace(
         name="g1",
+        uuid="of g1",
         connection=source,
         raw=SimpleNamespace(migrateToURI3=migrate, **raw),
         monitor=monitor or (lambda _: {}),

@@ -30,6 +30,8 @@ class Place:
 
 
 class FakeDomain:
+    uuid = "of g1"
+
     def running(self) -> bool:
         return True
 
@@ -112,7 +114,7 @@ class Stage:
         self.arrived = False
         monkeypatch.setattr(module.Domain, "find", self._find)
 
-    def _find(self, host: str, _name: str) -> FakeDomain | None:
+    def _find(self, host: str, _uuid: str) -> FakeDomain | None:
         return FakeDomain() if host == ("h2" if self.arrived else "h1") else None
 
     def _job(self, *_: object) -> Any:
@@ -235,7 +237,7 @@ def test_a_host_that_does_not_answer_does_not_hide_the_guest(
     stage = Stage(monkeypatch, "h1")
     stage.fails = True
 
-    def find(host: str, _name: str) -> FakeDomain:
+    def find(host: str, _uuid: str) -> FakeDomain:
         if host == "h2":
             raise TestbedError("libvirtd does not answer")
         return FakeDomain()
