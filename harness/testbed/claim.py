@@ -35,6 +35,8 @@ for other in "$0"/*.json; do
   then cat "$other"; exit 17; fi
 done
 cat >"$0/.new"
+if [ "$(tail -c 1 "$0/.new" | wc -l)" -ne 1 ]
+then echo "its record was cut short on the way" >&2; exit 1; fi
 mv "$0/.new" "$0/$1.json"
 """
 _READ = 'for f in "$0"/*.json; do [ ! -e "$f" ] || { cat "$f"; echo; }; done'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from harness.agent.client import AgentClient
@@ -19,6 +20,11 @@ ROW = Granted(spec=GrantSpec(between=("g2", "g1")), since="today")
 
 def willing_host() -> FakeHost:
     return FakeHost("h1", lambda argv, _input: Completed(tuple(argv), 0, "", ""))
+
+
+def removes_a_region(argv: Sequence[str]) -> bool:
+    """Whether that command of a host's removes a region's file."""
+    return argv[0] == "rm" and any(word.startswith("/dev/shm/") for word in argv)
 
 
 class Place:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,6 +48,23 @@ def test_a_claim_is_renewed_by_its_own_testbed(host: LocalHost) -> None:
     standing = claim.model_copy(update={"state": "up"})
     standing.write(host)
     assert found_on(host) == [standing]
+
+
+@pytest.mark.parametrize("came", [0, 20])
+def test_a_record_that_is_cut_short_on_its_way_replaces_none(
+    host: LocalHost, monkeypatch: pytest.MonkeyPatch, came: int
+) -> None:
+    claim, whole = fresh(), host.run
+    claim.write(host)
+
+    def cut(argv: Sequence[str], **how: Any) -> run.Completed:
+        return whole(argv, **{**how, "input": how["input"][:came]})
+
+    monkeypatch.setattr(host, "run", cut)
+    with pytest.raises(UsageError, match="cut short"):
+        claim.model_copy(update={"state": "ending"}).write(host)
+    monkeypatch.setattr(host, "run", whole)
+    assert found_on(host) == [claim]
 
 
 def test_a_host_carries_one_testbed(host: LocalHost) -> None:

@@ -83,12 +83,14 @@ def test_what_was_never_made_or_only_begun_can_be_destroyed(
     assert not (tmp_path / region.name).exists()
 
 
-def test_a_region_with_another_nonce_stays(local: LocalHost, tmp_path: Path) -> None:
+def test_a_region_whose_guest_has_written_over_its_header_is_removed(
+    local: LocalHost, tmp_path: Path
+) -> None:
     region = fresh()
+    region.create(local)
     (tmp_path / region.name).write_text("header of another")
-    with pytest.raises(TestbedError):
-        region.destroy(local)
-    assert (tmp_path / region.name).exists()
+    region.destroy(local)
+    assert not (tmp_path / region.name).exists() and not Region.all_recorded(local, region.testbed)
 
 
 def test_a_killed_command_leaves_nothing_for_long(local: LocalHost, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from harness.testbed.record import TestbedRecord
 from harness.testbed.testbed import Testbed
 from harness.watch import acts
 from harness.watch.decide import Action, Verb
-from tests.unit.grant_fakes import ROW, Stage
+from tests.unit.grant_fakes import ROW, Stage, removes_a_region
 
 PAIR = ("g1", "g2")
 
@@ -53,7 +53,7 @@ class Hall:
     def _answer(self, argv: Sequence[str], _input: str | None) -> Completed:
         words = " ".join(argv)
         owners = "\n".join(json.dumps(asdict(region)) for region in self.files)
-        self.files = [] if "region rm" in words else self.files
+        self.files = [] if removes_a_region(argv) else self.files
         return Completed(tuple(argv), 0, owners if "*.json" in words else "", "")
 
     def do(self, verb: Verb, *guests: str) -> None:
