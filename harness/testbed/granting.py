@@ -7,8 +7,10 @@ is given: what is cut short half way is finished by the same command, or by `tes
 from __future__ import annotations
 
 from harness.errors import TestbedError, UsageError
-from harness.grants.grant import Grant
+from harness.grants.grant import Grant, remove_link
+from harness.grants.region import Region
 from harness.guests.guest import Guest
+from harness.model import naming
 from harness.model.grant_table import Granted, Pair, Table, row_of, with_row, without
 from harness.model.sizes import MIB, size_text
 from harness.model.topology import GrantSpec, Policy
@@ -16,6 +18,8 @@ from harness.testbed import readiness
 from harness.testbed.record import granted
 from harness.testbed.testbed import Testbed, unknown
 from harness.virt import xml
+
+UNPLUG_SECONDS = 30.0
 
 
 def grant(testbed: Testbed, spec: GrantSpec) -> Grant:
@@ -42,14 +46,17 @@ def grant(testbed: Testbed, spec: GrantSpec) -> Grant:
 
 
 def _undo(testbed: Testbed, before: Table, made: Grant) -> None:
-    """The error that brought us here is the one to tell."""
-    _write(testbed, before)
-    if row_of(before, made.row.pair) is not None:
-        return  # they knew each other before, and go on by TCP
+    """The error that brought us here is the one to tell. Whoever knew each other before goes on by
+    TCP. What cannot be taken away now stays in the table, as revoked: it can be asked for again.
+    """
+    revoked = made.row.model_copy(update={"shares": False})
+    _write(testbed, with_row(before, revoked))
     try:
-        made.forget()
+        withdraw(made, forget=row_of(before, made.row.pair) is None)
     except TestbedError as error:
         made.events.emit("cleanup.failed", grant=made.name, error=str(error))
+    else:
+        _write(testbed, before)
 
 
 def revoke(testbed: Testbed, pair: Pair, policy: Policy | None = None) -> Policy:
@@ -93,6 +100,31 @@ def release(testbed: Testbed, name: str) -> None:
     for found in testbed.grants:
         if guest in (found.low, found.high):
             withdraw(found, forget=False)
+    _forsake_those_gone(testbed, guest)
+
+
+def _forsake_those_gone(testbed: Testbed, guest: Guest) -> None:
+    """Who runs no more is in no grant at work, and its region would keep the guest here."""
+    plugged = guest.regions()
+    for peer in testbed.record.topology.domains:
+        if naming.region_alias(peer) in plugged:
+            forsake(testbed, guest.name, peer)
+
+
+def forsake(testbed: Testbed, name: str, peer: str) -> None:
+    """The peer runs no more: its region is taken out, and the link with it ends."""
+    survivor = testbed.member(name)
+    remove_link(survivor, peer, testbed.record.testbed_id)
+    survivor.detach_region(naming.region_alias(peer), within=UNPLUG_SECONDS)
+    destroy_files(testbed, (name, peer), used=set())
+
+
+def destroy_files(testbed: Testbed, pair: Pair, used: set[str]) -> None:
+    """Those of the pair, on every host, but for the ones named as in use."""
+    for place in testbed.places.values():
+        for region in Region.recorded(place.host, testbed.record.testbed_id, pair):
+            if region.name not in used:
+                region.destroy(place.host)
 
 
 def manage(testbed: Testbed, name: str) -> None:

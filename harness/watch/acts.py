@@ -10,16 +10,12 @@ from harness.agent.answers import Links
 from harness.errors import TestbedError
 from harness.grants.grant import Grant, remove_link
 from harness.grants.member import Member
-from harness.grants.region import Region
-from harness.model import naming
 from harness.model.grant_table import Granted, Pair, row_of
 from harness.model.topology import GrantSpec
 from harness.testbed import granting
 from harness.testbed.testbed import Testbed
 from harness.watch import whereabouts
 from harness.watch.decide import Action, Verb
-
-UNPLUG_SECONDS = 30.0
 
 
 def attempt(action: Action, testbed: Testbed) -> None:
@@ -72,28 +68,18 @@ def _forget(testbed: Testbed, *pair: str) -> None:
 
 
 def _forsake(testbed: Testbed, name: str, peer: str) -> None:
-    survivor, alias = testbed.member(name), naming.region_alias(peer)
-    remove_link(survivor, peer, testbed.record.testbed_id)
-    survivor.detach_region(alias, within=UNPLUG_SECONDS)
-    _destroy_files(testbed, (name, peer), used=set())
+    granting.forsake(testbed, name, peer)
 
 
 def _tidy(testbed: Testbed, *pair: str) -> None:
     one, other = pair
     there: dict[str, Member] = {**testbed.guests, **testbed.hosts}
     members = [there[name] for name in pair if name in there]
-    _destroy_files(testbed, (one, other), used=_plugged(members))
+    granting.destroy_files(testbed, (one, other), used=_plugged(members))
 
 
 def _plugged(members: list[Member]) -> set[str]:
     return {region for member in members for region in member.regions().values()}
-
-
-def _destroy_files(testbed: Testbed, pair: Pair, used: set[str]) -> None:
-    for place in testbed.places.values():
-        for region in Region.recorded(place.host, testbed.record.testbed_id, pair):
-            if region.name not in used:
-                region.destroy(place.host)
 
 
 def _grant(testbed: Testbed, pair: tuple[str, ...]) -> Grant:

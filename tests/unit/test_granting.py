@@ -111,6 +111,48 @@ def test_a_grant_that_cannot_share_is_none() -> None:
     assert {"forget g1", "forget g2"} <= set(running.stage.log)
 
 
+def test_a_grant_that_is_interrupted_when_it_shares_already_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    share = Grant.share
+
+    def interrupted(made: Grant) -> None:
+        share(made)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Grant, "share", interrupted)
+    running = Running()
+    with pytest.raises(KeyboardInterrupt):
+        granting.grant(running.testbed, SPEC)
+    assert reread().grants == ()
+    assert not running.stage.low.devices and not running.stage.high.devices
+
+
+def test_what_is_left_of_a_failed_grant_can_be_revoked(monkeypatch: pytest.MonkeyPatch) -> None:
+    share = Grant.share
+
+    def interrupted(made: Grant) -> None:
+        share(made)
+        running.member("g1").handlers["handover"] = refuse
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Grant, "share", interrupted)
+    running = Running()
+    with pytest.raises(KeyboardInterrupt):
+        granting.grant(running.testbed, SPEC)
+    row = row_of(reread().grants, PAIR)
+    assert row is not None and not row.shares
+
+
+def test_a_release_takes_out_the_region_of_a_peer_that_has_gone() -> None:
+    running = Running(SPEC)
+    running.at_work().share()
+    del running.testbed.guests["g2"]
+    running.testbed.grants = []
+    granting.release(running.testbed, "g1")
+    assert not running.stage.low.devices
+
+
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
