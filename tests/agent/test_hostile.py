@@ -279,6 +279,20 @@ def test_a_program_says_anything_to_the_agent_behind_the_shim(pair: Pair) -> Non
     wait_until(lambda: not pair.g1.streams(), "no stream is left")
 
 
+def test_descriptors_beside_a_question_are_closed(pair: Pair) -> None:
+    def ask() -> int:
+        """How many the agent has while it answers."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asking:
+            asking.connect(str(pair.g1.run_dir / "shim.sock"))
+            socket.send_fds(asking, [struct.pack("<6I2Q", 1, *[0] * 7)], [0, 0])
+            assert asking.recv(100)
+            return len(list(Path(f"/proc/{pair.g1.process.pid}/fd").iterdir()))
+
+    ask()
+    before = ask()
+    assert max(ask() for _ in range(30)) <= before + 1  # the last question's connection, perhaps
+
+
 def test_nobody_calls_from_a_port_that_is_not_his(pair: Pair) -> None:
     """A server may trust ports below 1024: only root's programs can bind those."""
     with program(pair.g2, "s = listener(5000); say('listening'); say(s.accept()[1][1])") as server:

@@ -7,6 +7,8 @@ them is told by whether the next stream is in shared memory.
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import mmap
 import os
 import signal
 import struct
@@ -191,6 +193,27 @@ def test_a_region_of_an_earlier_life(on_shm: Pair) -> None:
     with pytest.raises(Refused, match="used once"):
         on_shm.g2.call("region.attach", peer="g1", nonce=nonce, file=str(path), deadline_ms=0)
     on_shm.share_memory()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root finds another process's pages")
+@pytest.mark.parametrize("how", ["cut short", "another user's"])
+def test_a_forged_page_of_an_earlier_life_is_left_alone(pair: Pair, how: str) -> None:
+    """It would end each start of the agent, or linger for ever."""
+    status = pair.g2.run_dir.stat()
+    name = f"domsock-stream-{status.st_dev:x}-{status.st_ino:x}"
+    with os.fdopen(os.memfd_create(name, os.MFD_ALLOW_SEALING), "r+b") as file:
+        file.write(struct.pack("<I", os.getpid()).ljust(4096, b"\0"))
+        file.flush()
+        page = mmap.mmap(file.fileno(), 4096)
+        if how == "cut short":
+            file.truncate(0)
+        else:
+            fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
+            os.fchown(file.fileno(), 12345, 12345)
+        pair.g2.stop(signal.SIGKILL)
+        pair.g2.start(f"127.0.0.1:{pair.g2.port}")
+        assert not pair.g2.call("hello")["lingering"]
+        page.close()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root finds another process's pages")

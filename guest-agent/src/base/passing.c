@@ -43,10 +43,11 @@ ssize_t passing_receive(int socket, void *message, size_t length, int *fd, int f
 {
     union control control;
     struct iovec piece = {message, length};
+    /* With the padding there would be room for a second one, which nobody would close. */
     struct msghdr header = {.msg_iov = &piece,
                             .msg_iovlen = 1,
                             .msg_control = control.bytes,
-                            .msg_controllen = sizeof(control.bytes)};
+                            .msg_controllen = CMSG_LEN(sizeof(int))};
     ssize_t got = recvmsg(socket, &header, flags | MSG_CMSG_CLOEXEC);
     struct cmsghdr *passed;
 

@@ -26,7 +26,21 @@ void inheritance_name(struct agent *agent)
              (uint64_t)status.st_ino);
 }
 
-static struct direct_page *map_page(const char *process, const char *range)
+/* Anybody can give a file that name. One that could be cut short, or whose words are another
+ * user's, is none of an agent's. */
+static bool is_ours(const struct agent *agent, int fd)
+{
+    struct stat status;
+    int seals = fcntl(fd, F_GET_SEALS);
+
+    if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(fd, &status) < 0)
+        return false;
+    return status.st_size == REGION_PAGE &&
+           (status.st_uid == geteuid() || status.st_uid == agent->options.user.uid);
+}
+
+static struct direct_page *map_page(const struct agent *agent, const char *process,
+                                    const char *range)
 {
     char path[128];
     void *page = MAP_FAILED;
@@ -34,16 +48,16 @@ static struct direct_page *map_page(const char *process, const char *range)
 
     snprintf(path, sizeof(path), "/proc/%.16s/map_files/%.64s", process, range);
     fd = open(path, O_RDWR | O_CLOEXEC);
-    if (fd >= 0) {
+    if (fd >= 0 && is_ours(agent, fd))
         page = mmap(NULL, REGION_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (fd >= 0)
         close(fd);
-    }
     return page == MAP_FAILED ? NULL : page;
 }
 
 static void take(struct agent *agent, const char *process, const char *range, bool device)
 {
-    struct direct_page *page = map_page(process, range);
+    struct direct_page *page = map_page(agent, process, range);
     struct lingerer *lingerer = page ? malloc(sizeof(*lingerer)) : NULL;
 
     if (!lingerer) {
