@@ -112,7 +112,7 @@ inline receive()
         if
         :: kind == RESYNC || kind == RESYNC_NOTHING -> receive_resync()
         :: kind == DATA -> receive_data()
-        :: kind == ACK && open(me) -> note_told(x)
+        :: kind == ACK && open(me) -> note_acked(x)
         :: kind == RST -> reset_stream()
         :: kind == PREPARE -> receive_prepare()
         :: kind == PREPARED -> receive_prepared()

@@ -92,7 +92,7 @@ inline forget_looks(a)
 inline forget_saved()
 {
     saved_phase = 0; saved_to = 0; saved_epoch = 0; saved_incarnation = 0; saved_peer = 0;
-    saved_acked = 0; saved_sent = 0; saved_sent_max = 0; saved_told = 0; saved_received = 0;
+    saved_acked = 0; saved_sent = 0; saved_sent_max = 0; saved_received = 0;
     saved_delivered = 0; saved_missing = false; saved_reset = false
 }
 

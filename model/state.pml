@@ -31,7 +31,6 @@ byte received[2], delivered[2], rx_path[2];
 bool missing[2];
 bool direct[2];  /* the program holds the ends of the rings */
 byte kept[2];    /* up to here its agent has what the program sent, too */
-byte told[2]; /* delivered, as the peer's messages said */
 byte ring[2], ring_produced[2], ring_consumed[2]; /* as the sender last knew them */
 byte rx_produced[2], rx_consumed[2];              /* as the receiver last knew them */
 
@@ -56,7 +55,7 @@ byte lives; /* incarnations there have been */
 
 /* A guest's saved state. */
 byte saved = NOBODY, saved_phase, saved_to, saved_epoch, saved_incarnation, saved_peer;
-byte saved_acked, saved_sent, saved_sent_max, saved_told, saved_received, saved_delivered;
+byte saved_acked, saved_sent, saved_sent_max, saved_received, saved_delivered;
 bool saved_missing, saved_reset;
 byte fork;     /* bytes from here on may differ after the restore */
 byte timeline; /* of the bytes accepted beyond it: 1 before, 2 after the restore */

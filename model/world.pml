@@ -114,7 +114,7 @@ inline save()
     saved_incarnation = incarnation[me]; saved_peer = peer_incarnation[me];
     saved_acked = acked[me]; saved_sent = sent[me]; saved_sent_max = sent_max[me];
     saved_received = received[me]; saved_delivered = delivered[me];
-    saved_told = told[me]; saved_missing = missing[me]; saved_reset = reset[me];
+    saved_missing = missing[me]; saved_reset = reset[me];
     fork = sent_max[me]
 }
 
@@ -131,7 +131,7 @@ inline restore()
     incarnation[me] = saved_incarnation; peer_incarnation[me] = saved_peer;
     acked[me] = saved_acked; sent[me] = saved_sent; sent_max[me] = saved_sent_max;
     received[me] = saved_received; delivered[me] = saved_delivered;
-    told[me] = saved_told; missing[me] = saved_missing; reset[me] = saved_reset;
+    missing[me] = saved_missing; reset[me] = saved_reset;
 #ifdef MUTANT_RESTORE_UNTOLD
     up[me] = true; synced[me] = true;
 #else

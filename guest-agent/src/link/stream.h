@@ -46,7 +46,6 @@ struct stream_tx {
     struct fifo fifo; /* [acked, read) */
     uint64_t sent;
     uint64_t sent_max; /* `sent` goes back when bytes must be sent again */
-    uint64_t told;     /* delivered at the other end, as its messages said */
     uint64_t resent;
     enum wire_path path;
     struct ring_tx ring;
@@ -141,8 +140,6 @@ enum stream_result stream_give_carrier(struct stream *stream, struct carrier *ca
 enum stream_result stream_receive(struct stream *stream, uint64_t offset, const uint8_t *bytes,
                                   uint32_t length);
 enum stream_result stream_acked(struct stream *stream, uint64_t offset, uint64_t now_us);
-/* The same, said by message: unlike what a ring shows, the peer can never say less afterwards. */
-enum stream_result stream_told(struct stream *stream, uint64_t offset, uint64_t now_us);
 enum stream_result stream_fin(struct stream *stream, uint64_t offset, bool closed);
 /* Tells the peer by ring how far the program has taken. */
 void stream_publish_delivered(struct stream *stream, bool *kick);

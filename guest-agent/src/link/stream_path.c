@@ -195,15 +195,6 @@ enum stream_result stream_acked(struct stream *stream, uint64_t offset, uint64_t
     return STREAM_STILL;
 }
 
-enum stream_result stream_told(struct stream *stream, uint64_t offset, uint64_t now_us)
-{
-    if (stream_acked(stream, offset, now_us) == STREAM_BROKEN)
-        return STREAM_BROKEN;
-    if (offset > stream->tx.told)
-        stream->tx.told = offset;
-    return STREAM_STILL;
-}
-
 uint64_t stream_stall_us(const struct stream *stream, uint64_t now_us)
 {
     struct stream_tx tx = stream->tx;
@@ -311,11 +302,11 @@ enum stream_result stream_resume(struct stream *stream, uint64_t received, uint6
 
     if (received > tx->sent_max || delivered > received)
         return broken(stream, "the peer reports offsets that cannot be");
-    /* By ring the peer may have acknowledged more since it wrote this; by message it cannot, nor by
-     * a ring that it has left since. */
-    if (delivered < tx->told || (tx->path == WIRE_PATH_TCP && received < tx->fifo.start))
+    /* By a ring that is in use the peer may have acknowledged more since it wrote this; else it
+     * cannot. */
+    if (tx->path == WIRE_PATH_TCP && received < tx->fifo.start)
         return broken(stream, "the peer has less than it had: it was put back to an older state");
-    if (stream_told(stream, delivered, now_us) == STREAM_BROKEN)
+    if (stream_acked(stream, delivered, now_us) == STREAM_BROKEN)
         return STREAM_BROKEN;
     if (tx->path == WIRE_PATH_TCP)
         tx->sent = received > tx->fifo.start ? received : tx->fifo.start;

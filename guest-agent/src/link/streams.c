@@ -53,7 +53,7 @@ int on_ack(struct link *link, const struct wire_header *header, const uint8_t *p
     (void)payload;
     if (!stream || left_to_the_ring(link, stream, header->offset) || stream->dead)
         return 0;
-    result = stream_told(stream, header->offset, link->loop->now_us);
+    result = stream_acked(stream, header->offset, link->loop->now_us);
     if (header->flags & WIRE_ACK_FIN && stream->tx.ended && header->offset == stream->tx.fifo.end)
         stream->tx.fin_acked = true;
     settle(link, stream, result);
