@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from harness import clock
-from harness.errors import UsageError
+from harness.errors import TestbedError, UsageError
 from harness.model.grant_table import Granted, Table
 from harness.model.inventory import Inventory
 from harness.model.topology import GrantSpec, Topology
@@ -99,6 +99,21 @@ def read(name: str) -> TestbedRecord | None:
     except (OSError, ValueError):
         return None
     return found if found.name == name else None  # another's record leads to another's folder
+
+
+def standing(name: str) -> TestbedRecord | None:
+    """The same, but None only when there is none.
+
+    Raises TestbedError when there is one that cannot be read: that testbed was not taken down.
+    """
+    found = read(name)
+    if found is None and (folder_of(name) / FILE).exists():
+        raise TestbedError(
+            f"the record of {name} cannot be read",
+            where=str(folder_of(name) / FILE),
+            fix="use the version of testbed that made it",
+        )
+    return found
 
 
 def ours(name: str) -> TestbedRecord:

@@ -73,7 +73,7 @@ class Watcher:
     def _look_after(self, *, wait: bool) -> bool:
         """One turn with the testbed for us alone; whether there still is one."""
         with exclusive(self.name, patience=math.inf):
-            made = record.read(self.name)
+            made = record.standing(self.name)
             if made is None:
                 self.events.emit("watch.ended", testbed=self.name)
                 return False

@@ -55,6 +55,13 @@ def test_it_ends_with_the_testbed_and_gives_the_lease_back(
     assert Lease(made.folder, "next").take() is None
 
 
+def test_a_record_that_cannot_be_read_is_not_taken_for_a_testbeds_end() -> None:
+    made = a_record()
+    (made.folder / record.FILE).write_text("of another version")
+    with pytest.raises(TestbedError, match="cannot be read"):
+        Watcher(made, [], EventLog(), "me").run(wait=True)
+
+
 def test_a_second_one_says_who_has_it() -> None:
     made = a_record()
     assert Lease(made.folder, "somebody, pid 7").take() is None
