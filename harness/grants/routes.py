@@ -2,12 +2,16 @@
 
 A host's agent passes on what guests without a network say to each other, and what they and hosts
 say (docs/protocol.md, "Relay"). It has to be told where each guest is, again after every move.
+
+An agent drops a route that its table leaves out, and ends the channels that take it. So nothing is
+left out that is only not seen now: while a host does not answer, whoever is told keeps the ways it
+has to domains that we know nothing of. One that has become wrong leads nowhere.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -37,6 +41,19 @@ class Routed(Protocol):
         """The host's end of its port; empty: there is none."""
 
 
+class _Route(BaseModel):
+    """A way that a host's agent has: to a port there, or by another host."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    domain: int
+    owner: str
+    socket: str = ""
+    host: int = 0
+    address: str = ""
+    port: int = 0
+
+
 class _Agent(BaseModel):
     """What a host's agent says of itself."""
 
@@ -44,12 +61,14 @@ class _Agent(BaseModel):
 
     domain_id: int
     port: int
+    routes: tuple[_Route, ...]
 
 
 class Routes:
     """All ways to the guests of a testbed, of which `owner` is the id, and `key` the secret that
     its hosts share; and to the hosts that are `granted` to guests, which may be on others.
-    `hosts` and `guests` are by name, as they are when they are looked at.
+    `hosts` and `guests` are by name, as they are when they are looked at; `all_hosts` are the names
+    of those there are, seen or not.
     """
 
     def __init__(
@@ -60,10 +79,12 @@ class Routes:
         guests: Mapping[str, Routed],
         events: EventLog,
         granted: Callable[[], Iterable[str]] = tuple,
+        all_hosts: Collection[str] = (),
     ) -> None:
         self.owner, self.events = owner, events
+        self.untold: set[str] = set()  # by the last `tell`, of the hosts that are seen
         self._key, self._hosts, self._guests = key, hosts, guests
-        self._granted = granted
+        self._granted, self._all_hosts = granted, frozenset(all_hosts) | hosts.keys()
         self._agents: dict[str, _Agent] = {}
 
     def tell(self) -> None:
@@ -73,10 +94,12 @@ class Routes:
         if not self._key:
             return
         self.learn()
+        self.untold = {*self._hosts}
         with self.events.span("routes"), self._pool() as pool:
             sockets = {name: guest.data_socket() for name, guest in self._guests.items()}
             tables = {host: self._table(host, sockets) for host in self._agents}
-            list(pool.map(self._tell, tables, tables.values()))
+            tell = self._tell if self._is_all_known(sockets) else self._tell_besides
+            list(pool.map(tell, tables, tables.values()))
 
     def learn(self) -> None:
         """Who the hosts' agents are: what `tell` needs to know, and need not wait for then."""
@@ -94,10 +117,22 @@ class Routes:
     def _learn(self, host: str) -> None:
         """Which domain its agent is. It stays that for as long as the host is one."""
         try:
-            said = self._hosts[host].run([TOOL, "routes", "--json"], within=WITHIN).stdout
-            self._agents[host] = _Agent.model_validate_json(said)
-        except (TestbedError, ValidationError) as error:
-            self.events.emit("relay.failed", host=host, error=str(error))
+            self._agents[host] = self._ask(host)
+        except TestbedError as error:
+            self._has_failed(host, error)
+
+    def _ask(self, host: str) -> _Agent:
+        said = self._hosts[host].run([TOOL, "routes", "--json"], within=WITHIN).stdout
+        try:
+            return _Agent.model_validate_json(said)
+        except ValidationError as error:
+            raise TestbedError("its routes make no sense", where=host, why=str(error)) from None
+
+    def _is_all_known(self, sockets: Mapping[str, str]) -> bool:
+        """Whether a domain that no table names is none any more, and not only out of sight: on a
+        host that does not answer, on its way, or on a host whose agent is just being started.
+        """
+        return self._agents.keys() >= self._all_hosts and all(sockets.values())
 
     def _table(self, host: str, sockets: Mapping[str, str]) -> list[dict[str, Any]]:
         ways = [self._way(host, guest, sockets[name]) for name, guest in self._guests.items()]
@@ -130,10 +165,33 @@ class Routes:
         }
 
     def _tell(self, host: str, table: list[dict[str, Any]]) -> None:
+        """These are all there are."""
         try:
             set_routes(self._hosts[host], self.owner, table)
+            self.untold.discard(host)
         except TestbedError as error:
-            self.events.emit("relay.failed", host=host, error=str(error))
+            self._has_failed(host, error)
+
+    def _tell_besides(self, host: str, table: list[dict[str, Any]]) -> None:
+        """These, and what that host has to domains that they do not name."""
+        named = {way["domain"] for way in table}
+        try:
+            routes = self._ask(host).routes
+        except TestbedError as error:
+            self._has_failed(host, error)
+            return
+        ours = (route for route in routes if route.owner == self.owner)
+        self._tell(host, [*table, *(self._again(way) for way in ours if way.domain not in named)])
+
+    def _again(self, route: _Route) -> dict[str, Any]:
+        """As it was told. Its key is not shown, and is the one that all hosts share."""
+        if route.socket:
+            return route.model_dump(include={"domain", "socket"})
+        way = route.model_dump(include={"domain", "host", "address", "port"})
+        return {**way, "key": self._key}
+
+    def _has_failed(self, host: str, error: TestbedError) -> None:
+        self.events.emit("relay.failed", host=host, error=str(error))
 
 
 def set_routes(host: Host, owner: str, table: list[dict[str, Any]]) -> None:

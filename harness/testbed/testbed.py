@@ -40,7 +40,13 @@ class Testbed:
         hosts = {name: place.host for name, place in places.items()}
         self.hosts = {name: HostDomain(host, record.testbed_id) for name, host in hosts.items()}
         self.routes = Routes(
-            record.testbed_id, record.relay_key, hosts, guests, events, self.granted_hosts
+            record.testbed_id,
+            record.relay_key,
+            hosts,
+            guests,
+            events,
+            self.granted_hosts,
+            record.topology.hosts,
         )
         ids = {name: record.topology.guest_id(name) for name in record.topology.guests}
         self.domains = Domains(record.testbed_id, ids, self.routes.host_ids, events)

@@ -25,6 +25,7 @@ from harness.watch.news import News
 from harness.watch.observe import observe
 from harness.watch.patience import Patience
 from harness.watch.reach import Reach
+from harness.watch.ways import Ways
 from harness.watch.world import Wanted
 
 LOOK_SECONDS = 1.0  # how long something that libvirt does not tell of may go unseen
@@ -46,6 +47,7 @@ class Watcher:
         self._reach = Reach(made.topology, hosts, events, self._hear)
         self._lease = Lease(made.folder, holder)
         self._woken, self._news, self._patience = threading.Event(), News(events), Patience()
+        self._ways = Ways()
         self._rival = ""
 
     def run(self, *, wait: bool) -> None:
@@ -114,6 +116,7 @@ class Watcher:
     def _step(self, made: TestbedRecord) -> bool:
         """Look, and do what can be done now; whether that was anything."""
         with self._found(made) as testbed:
+            self._ways.tell(testbed)
             world = observe(testbed, all_hosts=self._reach.complete)
             decided = decide(world, Wanted(made.grants, made.released))
             self._news.tell(world, decided)
@@ -121,6 +124,7 @@ class Watcher:
             for action in due:
                 acts.attempt(action, testbed)
                 self._patience.tried(action)
+            self._ways.heed(testbed)
         return bool(due)
 
     @contextmanager

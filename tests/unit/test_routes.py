@@ -17,10 +17,11 @@ KEY = "5a" * 32
 
 
 class Hosts:
-    """Two hosts with agents, and what those were told."""
+    """Two hosts with agents, and what those were told: that is what they have."""
 
     def __init__(self) -> None:
         self.told: dict[str, Any] = {}
+        self.others: list[dict[str, Any]] = []  # ways of another testbed that all of them have
         self.silent = ""
         self.all = {name: self._host(name, number) for name, number in (("h1", 1000), ("h2", 1001))}
 
@@ -31,10 +32,22 @@ class Hosts:
             if argv[1] == "route":
                 assert given is not None
                 self.told[name] = json.loads(given)
-            said = json.dumps({"domain_id": number, "port": 7778, "routes": []})
-            return Completed(tuple(argv), 0, said, "")
+            said = {"domain_id": number, "port": 7778, "routes": self._shown(name)}
+            return Completed(tuple(argv), 0, json.dumps(said), "")
 
         return FakeHost(name, run)
+
+    def _shown(self, name: str) -> list[dict[str, Any]]:
+        """An agent shows no key."""
+        table = self.told.get(name, {"owner": "", "routes": []})
+        shown = [{**way, "owner": table["owner"], "up": True} for way in table["routes"]]
+        for way in shown:
+            way.pop("key", None)
+        return [*shown, *self.others]
+
+    def ways(self, name: str) -> dict[int, Any]:
+        """By domain, what the agent of that host was told."""
+        return {way["domain"]: way for way in self.told[name]["routes"]}
 
 
 def routes(hosts: Hosts, *granted: str, key: str = KEY, events: EventLog | None = None) -> Routes:
@@ -43,6 +56,13 @@ def routes(hosts: Hosts, *granted: str, key: str = KEY, events: EventLog | None 
         "g2": Member("g2", 4, hosts.all["h2"], [], {}),
     }
     return Routes("lab-1", key, hosts.all, guests, events or EventLog(), lambda: granted)
+
+
+def without_h2(hosts: Hosts, *all_hosts: str) -> Routes:
+    """What is seen while the libvirtd of h2 is away."""
+    guests = {"g1": Member("g1", 3, hosts.all["h1"], [], {})}
+    seen = {"h1": hosts.all["h1"]}
+    return Routes("lab-1", KEY, seen, guests, EventLog(), all_hosts=all_hosts)
 
 
 def test_each_host_knows_where_every_guest_is() -> None:
@@ -74,6 +94,49 @@ def test_a_host_whose_agent_is_silent_is_left_out_and_told_of() -> None:
     routes(hosts, events=events).tell()
     assert [way["domain"] for way in hosts.told["h1"]["routes"]] == [3]
     assert "relay.failed" in seen
+
+
+def test_a_host_out_of_sight_costs_nobody_the_way_to_its_guests() -> None:
+    hosts = Hosts()
+    routes(hosts, "h2").tell()
+    before = hosts.ways("h1")
+    without_h2(hosts, "h1", "h2").tell()
+    assert hosts.ways("h1") == before and {3, 4, 1001} == before.keys()
+
+
+def test_a_host_that_is_none_any_more_is_left_out_with_its_guests() -> None:
+    hosts = Hosts()
+    routes(hosts, "h2").tell()
+    without_h2(hosts, "h1").tell()
+    assert hosts.ways("h1").keys() == {3}
+
+
+def test_an_agent_that_is_just_being_started_costs_nobody_the_way_to_its_guests() -> None:
+    hosts = Hosts()
+    routes(hosts, "h1").tell()
+    before, hosts.silent = hosts.ways("h1"), "h2"
+    again = routes(hosts, "h1")
+    again.tell()
+    assert hosts.ways("h1") == before and again.untold == {"h2"}
+    hosts.silent = ""
+    again.tell()
+    assert hosts.ways("h1") == before and not again.untold
+
+
+def test_a_guest_on_its_way_keeps_the_port_that_is_known() -> None:
+    hosts = Hosts()
+    routes(hosts).tell()
+    moving = Member("g1", 3, hosts.all["h1"], [], {})
+    moving.data_socket = str  # type: ignore[method-assign]
+    Routes("lab-1", KEY, hosts.all, {"g1": moving}, EventLog()).tell()
+    assert hosts.ways("h1")[3] == {"domain": 3, "socket": "/run/g1.sock"}
+
+
+def test_the_ways_of_another_testbed_are_none_of_ours() -> None:
+    hosts = Hosts()
+    hosts.others = [{"domain": 9, "owner": "lab-2", "socket": "/run/g9.sock"}]
+    without_h2(hosts, "h1", "h2").tell()
+    assert hosts.ways("h1").keys() == {3}
 
 
 def test_a_testbed_of_before_has_no_relay() -> None:
