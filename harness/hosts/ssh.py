@@ -22,6 +22,7 @@ from harness.run import Completed
 CONNECT_WITHIN = 10.0
 TRANSFER_WITHIN = 60.0
 KEEPALIVE = 5
+SILENCE_MS = 15_000  # a host whose kernel acknowledges nothing for so long is gone
 CHUNK = 1 << 15
 PACE = 0.02  # how soon a full send window is looked at again
 SFTP_SERVER = "/usr/lib/openssh/sftp-server"  # what sudo runs; root has the subsystem
@@ -59,7 +60,8 @@ class SshHost:
             channel = self._session(deadline)
             try:
                 limit = f"{within + GRACE:.1f}"
-                channel.exec_command(f"{self._sudo}timeout --kill-after=1 {limit} {command}")
+                with self._reply(channel, deadline):
+                    channel.exec_command(f"{self._sudo}timeout --kill-after=1 {limit} {command}")
                 out, err = _drain(channel, (input or "").encode(), deadline)
                 code = self._exit_code(channel, command, deadline)
             except DeadlineExceeded as late:
@@ -85,10 +87,12 @@ class SshHost:
         deadline, command = Deadline(within), shlex.join(argv)
         with self._errors(f"`{command}`"):
             channel = self._session(deadline)
-            channel.settimeout(max(deadline.left(), 0.1))
-            channel.exec_command(self._sudo + command)
-            said = channel.recv(CHUNK)
         try:
+            with self._errors(f"`{command}`"):
+                with self._reply(channel, deadline):
+                    channel.exec_command(self._sudo + command)
+                channel.settimeout(_rest(deadline))
+                said = channel.recv(CHUNK)
             if not said:
                 why = channel.recv_stderr(CHUNK).decode(errors="replace").strip()
                 raise TestbedError(why or f"`{command}` ended at once", where=self.name)
@@ -130,23 +134,28 @@ class SshHost:
         """A new channel. Nothing has been asked yet, so a dead connection is safely replaced."""
         for last_try in (False, True):
             try:
-                return self._transport().open_session(timeout=max(deadline.left(), 0.1))
+                return self._transport(deadline).open_session(timeout=_rest(deadline))
             except (paramiko.SSHException, EOFError, OSError):
-                if last_try:
+                if last_try or deadline.expired:
                     raise
                 self.close()
         raise AssertionError("the second try returns or raises")
 
-    def _transport(self) -> paramiko.Transport:
-        with self._lock:
+    def _transport(self, deadline: Deadline) -> paramiko.Transport:
+        if not self._lock.acquire(timeout=_rest(deadline)):
+            raise paramiko.SSHException("somebody else here still waits for the connection")
+        try:
             if self._client is None:
-                self._client = self._connect()
+                self._client = self._connect(min(CONNECT_WITHIN, _rest(deadline)))
             transport = self._client.get_transport()
+        finally:
+            self._lock.release()
         if transport is None:
             raise paramiko.SSHException("the connection is closed")
         return transport
 
-    def _connect(self) -> paramiko.SSHClient:
+    def _connect(self, within: float) -> paramiko.SSHClient:
+        """A new connection. `within` is for each step of it."""
         target, client = self.target, paramiko.SSHClient()
         client.load_host_keys(str(target.known_hosts))
         client.set_missing_host_key_policy(paramiko.RejectPolicy())
@@ -158,10 +167,10 @@ class SshHost:
                 key_filename=str(target.key) if target.key else None,
                 allow_agent=target.key is None,
                 look_for_keys=target.key is None,
-                timeout=CONNECT_WITHIN,
-                banner_timeout=CONNECT_WITHIN,
-                auth_timeout=CONNECT_WITHIN,
-                channel_timeout=CONNECT_WITHIN,
+                timeout=within,
+                banner_timeout=within,
+                auth_timeout=within,
+                channel_timeout=within,
             )
         except BaseException:
             client.close()
@@ -170,6 +179,7 @@ class SshHost:
             transport.set_keepalive(KEEPALIVE)
             if isinstance(transport.sock, socket.socket):
                 transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_MS)
         return client
 
     def _exit_code(self, channel: paramiko.Channel, command: str, deadline: Deadline) -> int:
@@ -186,14 +196,36 @@ class SshHost:
         return channel.exit_status
 
     @contextmanager
+    def _reply(self, channel: paramiko.Channel, deadline: Deadline) -> Iterator[None]:
+        """For a request on it: paramiko waits for the reply without an end. Who waits so looks,
+        whenever it is woken, whether that has come; so it is woken from the deadline on.
+        """
+        over = threading.Event()
+
+        def wake() -> None:
+            while not over.wait(_rest(deadline)):
+                channel.event.set()
+
+        threading.Thread(target=wake, daemon=True).start()
+        try:
+            yield
+        except paramiko.SSHException as error:
+            if not deadline.expired:
+                raise
+            raise DeadlineExceeded("sshd did not answer the request", where=self.name) from error
+        finally:
+            over.set()
+
+    @contextmanager
     def _sftp(self) -> Iterator[paramiko.SFTPClient]:
-        channel = self._session(Deadline(CONNECT_WITHIN))
+        channel = self._session(deadline := Deadline(CONNECT_WITHIN))
         try:
             channel.settimeout(TRANSFER_WITHIN)
-            if self._sudo:
-                channel.exec_command(self._sudo + SFTP_SERVER)
-            else:
-                channel.invoke_subsystem("sftp")
+            with self._reply(channel, deadline):
+                if self._sudo:
+                    channel.exec_command(self._sudo + SFTP_SERVER)
+                else:
+                    channel.invoke_subsystem("sftp")
             yield paramiko.SFTPClient(channel)
         finally:
             channel.close()
@@ -231,6 +263,11 @@ class SshHost:
             why=str(error) or type(error).__name__,
             fix=fix,
         )
+
+
+def _rest(deadline: Deadline) -> float:
+    """What is left of it, for those who take 0 for something else."""
+    return max(deadline.left(), 0.1)
 
 
 def _drain(channel: paramiko.Channel, data: bytes, deadline: Deadline) -> tuple[bytes, bytes]:
