@@ -115,8 +115,12 @@ class Guest:
 
     @property
     def stay(self) -> str:
-        """This stay of it on its host: after a move, a start or a restore it is another one."""
-        return f"{self.place.name}/{self.domain.number}"
+        """This stay of it on its host: after a move, a start or a restore it is another one.
+
+        libvirt's number alone may come again after a restart of libvirtd.
+        """
+        number = self.domain.number
+        return f"{self.place.name}/{number}/{self.place.process_of(self.name, number)}"
 
     @property
     def agent(self) -> AgentClient:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 
 from harness.hosts.base import Host
 from harness.virt.connection import Connection
 from harness.virt.emulator import DEFAULT
+
+ASK_SECONDS = 10.0
+PIDS = "/run/libvirt/qemu"  # where libvirtd notes each QEMU's pid, until that has ended
+STAT_OF = 'pid=$(cat "$1") && cat "/proc/$pid/stat"'
+PID_AND_START = re.compile(r"(\d+) \(.*\) \S(?: \S+){18} (\d+) ", re.DOTALL)  # man 5 proc
 
 
 @dataclass(frozen=True)
@@ -16,6 +22,7 @@ class Place:
     host: Host
     connection: Connection
     emulator: str = DEFAULT
+    _processes: dict[int, str] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def reach(cls, host: Host, emulator: str = DEFAULT) -> Place:
@@ -26,6 +33,20 @@ class Place:
     def name(self) -> str:
         """The host's name."""
         return self.host.name
+
+    def process_of(self, domain: str, number: int) -> str:
+        """Which process runs the domain of that name and number, by pid and start; empty when none
+        does. The host is asked once: as long as a libvirtd lives, which the connection does not
+        survive, it gives no number twice. The next one does.
+        """
+        if number not in self._processes and (found := self._ask_process(domain)):
+            self._processes[number] = found
+        return self._processes.get(number, "")
+
+    def _ask_process(self, domain: str) -> str:
+        argv = ["sh", "-c", STAT_OF, "-", f"{PIDS}/{domain}.pid"]
+        found = PID_AND_START.match(self.host.run(argv, within=ASK_SECONDS, check=False).stdout)
+        return "-".join(found.groups()) if found else ""
 
     def close(self) -> None:
         """Close both connections."""

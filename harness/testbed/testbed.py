@@ -81,8 +81,8 @@ class Testbed:
 
     def released(self, guest: str) -> bool:
         """Whether somebody is to move it by hand: from this very stay, another one ends that."""
-        known = self.guests.get(guest)
-        return known is not None and self.record.released.get(guest) == known.stay
+        known, stay = self.guests.get(guest), self.record.released.get(guest)
+        return known is not None and stay is not None and stay == known.stay
 
     @classmethod
     def connect(cls, record: TestbedRecord, hosts: Iterable[Host], events: EventLog) -> Testbed:

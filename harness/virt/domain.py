@@ -64,7 +64,9 @@ class Domain:
 
     @property
     def number(self) -> int:
-        """libvirt's number of it on this host: another one for each time that it comes here."""
+        """libvirt's number of it on this host: another one for each time that it comes here, as
+        long as libvirtd is not started anew.
+        """
         with self._doing("has no number"):
             return int(self.raw.ID())
 
