@@ -11,7 +11,7 @@ from harness.virt.emulator import DEFAULT
 
 ASK_SECONDS = 10.0
 PIDS = "/run/libvirt/qemu"  # where libvirtd notes each QEMU's pid, until that has ended
-STAT_OF = 'pid=$(cat "$1") && cat "/proc/$pid/stat"'
+STAT_OF = '[ ! -e "$1" ] || { pid=$(cat "$1") && cat "/proc/$pid/stat"; }'
 PID_AND_START = re.compile(r"(\d+) \(.*\) \S(?: \S+){18} (\d+) ", re.DOTALL)  # man 5 proc
 
 
@@ -36,8 +36,11 @@ class Place:
 
     def process_of(self, domain: str, number: int) -> str:
         """Which process runs the domain of that name and number, by pid and start; empty when none
-        does. The host is asked once: as long as a libvirtd lives, which the connection does not
-        survive, it gives no number twice. The next one does.
+        does. Raises TestbedError when it cannot be told just now: a look without it would take a
+        guest that stays for one that has come.
+
+        The host is asked once: as long as a libvirtd lives, which the connection does not survive,
+        it gives no number twice. The next one does.
         """
         if number not in self._processes and (found := self._ask_process(domain)):
             self._processes[number] = found
@@ -45,7 +48,7 @@ class Place:
 
     def _ask_process(self, domain: str) -> str:
         argv = ["sh", "-c", STAT_OF, "-", f"{PIDS}/{domain}.pid"]
-        found = PID_AND_START.match(self.host.run(argv, within=ASK_SECONDS, check=False).stdout)
+        found = PID_AND_START.match(self.host.run(argv, within=ASK_SECONDS).stdout)
         return "-".join(found.groups()) if found else ""
 
     def close(self) -> None:

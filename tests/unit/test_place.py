@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from harness.errors import TestbedError
 from harness.events import EventLog
 from harness.guests import place
 from harness.guests.guest import Guest
@@ -24,13 +25,13 @@ class Machine:
     """A host whose libvirtd runs g1 as number 3, and is asked for its process."""
 
     def __init__(self) -> None:
-        self.pid, self.start = 70, 9000
+        self.pid, self.start, self.troubled = 70, 9000, False
         self.host = FakeHost("h1", self._answer)
 
     def _answer(self, argv: Sequence[str], _input: str | None) -> Completed:
         fields = " ".join(["0"] * 18)
         stat = f"{self.pid} (CPU 0/(TCG) x) S {fields} {self.start} 0 0\n" if self.pid else ""
-        return Completed(tuple(argv), 0 if self.pid else 1, stat, "")
+        return Completed(tuple(argv), int(self.troubled), stat, "")
 
     def libvirtd(self) -> Place:
         """One that was started just now."""
@@ -71,6 +72,13 @@ def test_what_has_no_process_yet_is_asked_for_again() -> None:
     assert stay(there) == "h1/3/"
     machine.pid = 70
     assert stay(there) == "h1/3/70-9000"
+
+
+def test_a_host_that_cannot_tell_makes_no_other_stay() -> None:
+    machine = Machine()
+    machine.pid, machine.troubled = 0, True
+    with pytest.raises(TestbedError):
+        stay(machine.libvirtd())
 
 
 @pytest.mark.parametrize("end", ["", "\n"])
