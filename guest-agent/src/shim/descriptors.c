@@ -11,20 +11,15 @@
 #define VSOCK_DEVICE "/dev/vsock"
 
 /* A child that has only borrowed the table most likely prepares its exec(): what it duplicates, the
- * next program gets, as a plain socket. */
+ * next program gets, as a plain socket. And what becomes a standard stream is stdio's. */
 static void duplicated(int from, int to)
 {
-    struct handle *handle;
+    bool borrowed = handles_are_borrowed();
 
-    if (!handles_are_borrowed()) {
+    if (!borrowed)
         handle_duplicate(from, to);
-        return;
-    }
-    handle = handle_get(from);
-    if (!handle)
-        return;
-    held_renounce(handle);
-    handle_put(handle);
+    if (borrowed || to <= STDERR_FILENO)
+        handle_renounce(from);
 }
 
 int close(int fd)

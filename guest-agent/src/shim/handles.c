@@ -231,6 +231,16 @@ void handle_duplicate(int from, int to)
         handle_put(handle);
 }
 
+void handle_renounce(int fd)
+{
+    struct handle *handle = handle_get(fd);
+
+    if (!handle)
+        return;
+    held_renounce(handle);
+    handle_put(handle);
+}
+
 void handle_let_go(struct handle *handle)
 {
     close_end(&handle->other_end);

@@ -77,5 +77,7 @@ void handle_closing(int fd);
 void handle_forget(int fd);
 /* `to` is a duplicate of `from` now, whatever either stood for. */
 void handle_duplicate(int from, int to);
+/* Whatever it stands for is used in ways that only the kernel can serve: for good. */
+void handle_renounce(int fd);
 /* Closes the other end here: the agent has it. */
 void handle_let_go(struct handle *handle);

@@ -161,7 +161,7 @@ struct held *held_get(struct handle *handle, enum direction direction)
         atomic_fetch_add_explicit(&side->moves, 1, memory_order_relaxed) < MOVES_BEFORE_ASKING ||
         atomic_flag_test_and_set(&side->asking))
         return held;
-    if (!atomic_load(&side->held))
+    if (!atomic_load(&side->held) && !atomic_load(&side->renounced))
         ask_now(handle, side, direction);
     atomic_flag_clear(&side->asking);
     held = atomic_load(&side->held);
@@ -256,6 +256,8 @@ void held_renounce(struct handle *handle)
         struct held *held;
 
         atomic_store(&side->renounced, true);
+        while (being_asked(side))
+            sched_yield(); /* what is asked for now is held afterwards */
         held = atomic_load(&side->held);
         if (held)
             held_give_back(handle, direction, held);

@@ -181,16 +181,11 @@ static void renounce_passed(const struct msghdr *message)
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
             continue;
         for (size_t i = 0; i < count; i++) {
-            struct handle *handle;
             int fd;
 
             memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
             epoll_forsake(fd);
-            handle = handle_get(fd);
-            if (!handle)
-                continue;
-            held_renounce(handle);
-            handle_put(handle);
+            handle_renounce(fd);
         }
     }
 }
@@ -214,19 +209,9 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 
 /* ---- what only the kernel can do ---- */
 
-static void renounce(int fd)
-{
-    struct handle *handle = handle_get(fd);
-
-    if (!handle)
-        return;
-    held_renounce(handle);
-    handle_put(handle);
-}
-
 ssize_t sendfile(int out, int in, off_t *offset, size_t count)
 {
-    renounce(out);
+    handle_renounce(out);
     return real()->sendfile(out, in, offset, count);
 }
 
@@ -234,8 +219,8 @@ ssize_t sendfile64(int out, int in, off_t *offset, size_t count) __attribute__((
 
 ssize_t splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t length, unsigned flags)
 {
-    renounce(in);
-    renounce(out);
+    handle_renounce(in);
+    handle_renounce(out);
     return real()->splice(in, in_offset, out, out_offset, length, flags);
 }
 

@@ -3,7 +3,10 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -65,7 +68,23 @@
     X(int, execv, (const char *path, char *const arguments[]))                                     \
     X(int, execvp, (const char *file, char *const arguments[]))                                    \
     X(int, execvpe, (const char *file, char *const arguments[], char *const environment[]))        \
-    X(int, fexecve, (int fd, char *const arguments[], char *const environment[]))
+    X(int, fexecve, (int fd, char *const arguments[], char *const environment[]))                  \
+    X(int, posix_spawn,                                                                            \
+      (pid_t * child, const char *path, const posix_spawn_file_actions_t *actions,                 \
+       const posix_spawnattr_t *how, char *const arguments[], char *const environment[]))          \
+    X(int, posix_spawnp,                                                                           \
+      (pid_t * child, const char *file, const posix_spawn_file_actions_t *actions,                 \
+       const posix_spawnattr_t *how, char *const arguments[], char *const environment[]))          \
+    X(int, posix_spawn_file_actions_adddup2,                                                       \
+      (posix_spawn_file_actions_t * actions, int from, int to))                                    \
+    X(int, system, (const char *command))                                                          \
+    X(FILE *, popen, (const char *command, const char *mode))                                      \
+    X(FILE *, fdopen, (int fd, const char *mode))                                                  \
+    X(int, vdprintf, (int fd, const char *format, va_list arguments))                              \
+    X(int, __vdprintf_chk, (int fd, int flag, const char *format, va_list arguments))              \
+    X(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags))                \
+    X(int, recvmmsg,                                                                               \
+      (int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout))
 
 #define REAL_DECLARE(type, name, arguments) type(*name) arguments;
 struct real {
