@@ -152,3 +152,41 @@ def test_a_child_has_a_socket_without_a_ring(on_shm: Pair, how: str) -> None:
             writer.tell()
             writer.end()
         assert reader.line() == f"{64 + 30 * 31} []"
+
+
+# A socket whose number, `fd`, the program has for something else before long.
+SOCKET = """
+import ctypes
+libc = ctypes.CDLL(None); libc.fdopen.restype = ctypes.c_void_p
+libc.fclose.argtypes = [ctypes.c_void_p]
+libc.freopen.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p]
+s = listener(6000); other = socket.socket(socket.AF_UNIX); other.bind(""); other.listen()
+caller = socket.socket(socket.AF_UNIX); caller.connect(other.getsockname())
+fd = end(1, 6000).detach()
+"""
+PIPE_NOW = (
+    "there, back = os.pipe(); assert there == fd; os.write(back, b'words'); say(os.read(fd, 9))"
+)
+ZERO_NOW = "say(os.read(fd, 5).replace(bytes(5), b'words'))"
+UNIX_NOW = "assert now.fileno() == fd; say(b'words' if now.getsockopt(1, 39) == 1 else b'vsock')"
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "assert libc.fclose(libc.fdopen(fd, b'w')) == 0;" + PIPE_NOW,
+        "libc.freopen(b'/dev/zero', b'r', libc.fdopen(fd, b'r'));" + ZERO_NOW,
+        "assert libc.close_range(fd, fd, 0) == 0;" + PIPE_NOW,
+        "libc.closefrom(fd);" + PIPE_NOW,
+        "libc.syscall(3, fd); assert os.open('/dev/zero', 0) == fd;" + ZERO_NOW,
+        "at = os.open('/dev', 0); libc.syscall(3, fd); assert os.open('zero', 0, dir_fd=at) == fd;"
+        + ZERO_NOW,
+        "libc.syscall(3, fd); now = socket.socket(socket.AF_UNIX);" + UNIX_NOW,
+        "libc.syscall(3, fd); now = other.accept()[0];" + UNIX_NOW,
+    ],
+    ids=["fclose", "freopen", "close_range", "closefrom", "open", "openat", "socket", "accept"],
+)
+def test_a_number_that_stands_for_something_else(pair: Pair, how: str) -> None:
+    """A descriptor that was closed unseen is not taken for the socket that it was."""
+    with program(pair.g1, SOCKET + how) as only:
+        assert only.end() == "b'words'"

@@ -53,3 +53,13 @@ int __open64_2(const char *path, int flags)
 {
     return open(path, flags);
 }
+
+int __openat_2(int folder, const char *path, int flags)
+{
+    return openat(folder, path, flags);
+}
+
+int __openat64_2(int folder, const char *path, int flags)
+{
+    return openat(folder, path, flags);
+}

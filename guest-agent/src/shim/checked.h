@@ -17,5 +17,7 @@ int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout
                 const sigset_t *mask, size_t room);
 int __open_2(const char *path, int flags);
 int __open64_2(const char *path, int flags);
+int __openat_2(int folder, const char *path, int flags);
+int __openat64_2(int folder, const char *path, int flags);
 int __dprintf_chk(int fd, int flag, const char *format, ...);
 int __vdprintf_chk(int fd, int flag, const char *format, va_list arguments);

@@ -24,11 +24,27 @@ static void duplicated(int from, int to)
 
 int close(int fd)
 {
-    if (!handles_are_borrowed()) {
-        handle_closing(fd);
-        handle_forget(fd);
-    }
+    handle_drop(fd);
     return real()->close(fd);
+}
+
+static void drop_from(unsigned first, unsigned last)
+{
+    for (unsigned fd = first; fd <= last && fd < HANDLE_FDS_MAX; fd++)
+        handle_drop((int)fd);
+}
+
+int close_range(unsigned first, unsigned last, int flags)
+{
+    if (!(flags & (int)CLOSE_RANGE_CLOEXEC))
+        drop_from(first, last);
+    return real()->close_range(first, last, flags);
+}
+
+void closefrom(int first)
+{
+    drop_from(first < 0 ? 0 : (unsigned)first, HANDLE_FDS_MAX - 1);
+    real()->closefrom(first);
 }
 
 int dup(int fd)
@@ -89,6 +105,11 @@ int fcntl(int fd, int command, ...)
 
 int fcntl64(int fd, int command, ...) __attribute__((alias("fcntl")));
 
+static bool has_mode(int flags)
+{
+    return flags & O_CREAT || (flags & __O_TMPFILE) == __O_TMPFILE;
+}
+
 int open(const char *path, int flags, ...)
 {
     va_list arguments;
@@ -96,11 +117,11 @@ int open(const char *path, int flags, ...)
     int fd;
 
     va_start(arguments, flags);
-    if (flags & (O_CREAT | __O_TMPFILE))
+    if (has_mode(flags))
         mode = va_arg(arguments, mode_t);
     va_end(arguments);
     if (strcmp(path, VSOCK_DEVICE) != 0)
-        return real()->open(path, flags, mode);
+        return handle_made(real()->open(path, flags, mode));
     fd = real()->open("/dev/null", flags & ~O_CREAT);
     if (fd >= 0)
         handle_new(fd, HANDLE_DEVICE);
@@ -108,3 +129,17 @@ int open(const char *path, int flags, ...)
 }
 
 int open64(const char *path, int flags, ...) __attribute__((alias("open")));
+
+int openat(int folder, const char *path, int flags, ...)
+{
+    va_list arguments;
+    mode_t mode = 0;
+
+    va_start(arguments, flags);
+    if (has_mode(flags))
+        mode = va_arg(arguments, mode_t);
+    va_end(arguments);
+    return handle_made(real()->openat(folder, path, flags, mode));
+}
+
+int openat64(int folder, const char *path, int flags, ...) __attribute__((alias("openat")));

@@ -220,6 +220,21 @@ void handle_forget(int fd)
         handle_put(handle);
 }
 
+/* Most descriptors are none of ours: they cost no system call. */
+void handle_drop(int fd)
+{
+    if (!in_range(fd) || !atomic_load(&table[fd]) || handles_are_borrowed())
+        return;
+    handle_closing(fd);
+    handle_forget(fd);
+}
+
+int handle_made(int fd)
+{
+    handle_drop(fd);
+    return fd;
+}
+
 void handle_duplicate(int from, int to)
 {
     struct handle *handle = find(from);

@@ -75,6 +75,11 @@ void handle_each(void (*visit)(struct handle *handle, int fd));
 void handle_closing(int fd);
 /* The descriptor is closed, or about to be: it stands for nothing from here on. */
 void handle_forget(int fd);
+/* Both, as far as the table is this process's. */
+void handle_drop(int fd);
+/* A number that the kernel has just given, and which stands for none of ours: what had it before
+ * was closed by ways that nobody sees. Returns it. */
+int handle_made(int fd);
 /* `to` is a duplicate of `from` now, whatever either stood for. */
 void handle_duplicate(int from, int to);
 /* Whatever it stands for is used in ways that only the kernel can serve: for good. */

@@ -26,7 +26,12 @@
     X(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t length))         \
     X(int, ioctl, (int fd, unsigned long request, ...))                                            \
     X(int, open, (const char *path, int flags, ...))                                               \
+    X(int, openat, (int folder, const char *path, int flags, ...))                                 \
     X(int, close, (int fd))                                                                        \
+    X(int, close_range, (unsigned first, unsigned last, int flags))                                \
+    X(void, closefrom, (int first))                                                                \
+    X(int, fclose, (FILE * file))                                                                  \
+    X(FILE *, freopen, (const char *path, const char *mode, FILE *file))                           \
     X(int, dup, (int fd))                                                                          \
     X(int, dup2, (int from, int to))                                                               \
     X(int, dup3, (int from, int to, int flags))                                                    \

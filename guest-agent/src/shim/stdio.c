@@ -13,6 +13,21 @@ FILE *fdopen(int fd, const char *mode)
     return real()->fdopen(fd, mode);
 }
 
+/* It closes its descriptor by a call that nobody sees, too. */
+int fclose(FILE *file)
+{
+    handle_drop(fileno(file));
+    return real()->fclose(file);
+}
+
+FILE *freopen(const char *path, const char *mode, FILE *file)
+{
+    handle_drop(fileno(file));
+    return real()->freopen(path, mode, file);
+}
+
+FILE *freopen64(const char *path, const char *mode, FILE *file) __attribute__((alias("freopen")));
+
 int vdprintf(int fd, const char *format, va_list arguments)
 {
     handle_renounce(fd);

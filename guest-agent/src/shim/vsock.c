@@ -31,7 +31,7 @@ int socket(int domain, int type, int protocol)
     int ends[2];
 
     if (domain != AF_VSOCK)
-        return real()->socket(domain, type, protocol);
+        return handle_made(real()->socket(domain, type, protocol));
     if (protocol && protocol != AF_VSOCK)
         return fail(-EPROTONOSUPPORT);
     if ((type & ~flags) != SOCK_STREAM && (type & ~flags) != SOCK_SEQPACKET)
@@ -176,7 +176,7 @@ int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
     int accepted;
 
     if (!listener)
-        return real()->accept4(fd, address, length, flags);
+        return handle_made(real()->accept4(fd, address, length, flags));
     accepted = accept_caller(listener, fd, flags, &caller);
     handle_put(listener);
     if (accepted < 0)
