@@ -226,6 +226,21 @@ def test_the_agent_is_not_there(pair: Pair, tmp_path: Path) -> None:
         assert client.end() == "No such device"
 
 
+@pytest.mark.parametrize("blocking", [True, False])
+def test_the_agent_was_not_there_at_first(pair: Pair, blocking: bool) -> None:
+    """What kept a socket from being written to is gone: the server gets the program's bytes."""
+    code = f"""
+s = listener(5000); one = vsock(); one.setblocking(False); where = os.environ["DOMSOCK_RUN_DIR"]
+os.environ["DOMSOCK_RUN_DIR"] = "/nowhere"; say(os.strerror(one.connect_ex((3, 5000))))
+os.environ["DOMSOCK_RUN_DIR"] = where; one.setblocking({blocking}); one.connect_ex((3, 5000))
+other = s.accept()[0]; other.setblocking(False)
+try: say(other.recv(10))
+except BlockingIOError: say("nothing"); one.send(b"words"); say(other.recv(10))
+"""
+    with program(pair.g1, code) as both:
+        assert both.end().splitlines() == ["No such device", "nothing", "b'words'"]
+
+
 def test_the_agent_is_killed(pair: Pair) -> None:
     code = "one = end(4, 5000); say('connected')\ntry: say(one.recv(10))\n"
     code += "except OSError as error: say(error.strerror)"
