@@ -50,8 +50,9 @@ void call_answer(struct call *call, int error, uint32_t port)
                                  .stream = call->stream};
 
     call_take_filler(call);
-    passing_send(call->source.fd, &answer, sizeof(answer), error ? call->socket : -1);
-    call_hang_up(call);
+    if (passing_send(call->source.fd, &answer, sizeof(answer), error ? call->socket : -1) == 0 ||
+        error || !call->stream)
+        call_hang_up(call);
 }
 
 struct ucred call_asking(const struct call *call)

@@ -29,7 +29,7 @@ struct shim {
 
 /* All that there was of it is closed. */
 void call_hang_up(struct call *call);
-/* And hangs up. */
+/* And hangs up; but one whose stream is open, and who cannot be told, is about to be found gone. */
 void call_answer(struct call *call, int error, uint32_t port);
 /* From now on its program can write. */
 void call_take_filler(struct call *call);

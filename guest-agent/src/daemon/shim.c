@@ -130,11 +130,11 @@ static void call_ready(struct loop_source *source, uint32_t events)
     ssize_t got;
     int fd;
 
-    (void)events;
     got = passing_receive(source->fd, &request, sizeof(request), &fd, MSG_DONTWAIT);
     if (got == -EAGAIN || got == -EINTR)
         return;
-    if (got == (ssize_t)sizeof(request) && !call->stream && call->parked < 0) {
+    if (got == (ssize_t)sizeof(request) && !call->stream && call->parked < 0 &&
+        !(events & EPOLLRDHUP)) { /* else nobody would hear the answer */
         serve(call, &request, checked(fd));
         return;
     }

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/clock.h"
 #include "base/passing.h"
 #include "shim/real.h"
 
@@ -68,11 +69,34 @@ int ask_without_waiting(const struct shim_request *request, int fd)
     return error;
 }
 
+/* From here on the agent cannot answer any more: what it has answered is here, or it knows that
+ * nobody will have heard it. */
+static bool was_answered(int agent)
+{
+    uint8_t first;
+
+    real()->shutdown(agent, SHUT_RDWR);
+    return real()->recv(agent, &first, sizeof(first), MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+/* Only a connect takes so long that a signal ends the wait for it. */
+static int await_answer(const struct shim_request *request, int agent, uint64_t timeout_us)
+{
+    uint64_t now_us = clock_now_us(), until_us = now_us + timeout_us;
+    int error;
+
+    do {
+        error = await(agent, now_us < until_us ? until_us - now_us : 0);
+        now_us = clock_now_us();
+    } while (error == -EINTR && request->type != SHIM_CONNECT);
+    return error && was_answered(agent) ? 0 : error;
+}
+
 /* The connection, with one question on it that was answered in time; or a negative errno. */
 static int ask_on_new(const struct shim_request *request, int fd, uint64_t timeout_us)
 {
     int agent = ask_without_waiting(request, fd);
-    int error = agent < 0 ? agent : await(agent, timeout_us);
+    int error = agent < 0 ? agent : await_answer(request, agent, timeout_us);
 
     if (!error)
         return agent;
