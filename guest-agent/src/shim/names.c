@@ -232,15 +232,18 @@ static bool says_nonblocking(const void *place)
     return word != 0;
 }
 
-/* What lies in the ring is not in the socket. */
+/* What lies in the ring is not in the socket; what the agent had put there before is. */
 static int tell_readable(struct handle *handle, int fd, void *place)
 {
     struct held *held = held_get(handle, RECEIVING);
-    ssize_t readable = held && held->drained ? direct_readable(&held->ends, NULL) : -EREMOTE;
+    ssize_t in_ring = held ? direct_readable(&held->ends, NULL) : 0;
+    int readable = 0;
 
-    if (readable < 0)
-        return real()->ioctl(fd, FIONREAD, place) < 0 ? -errno : 0;
-    memcpy(place, &(int){(int)readable}, sizeof(int));
+    if (!held || !held->drained || in_ring < 0)
+        if (real()->ioctl(fd, FIONREAD, &readable) < 0)
+            return -errno;
+    readable += in_ring > 0 ? (int)in_ring : 0;
+    memcpy(place, &readable, sizeof(readable));
     return 0;
 }
 

@@ -41,6 +41,18 @@ static void cursor_advance(struct cursor *cursor, size_t length)
     cursor->moved += length;
 }
 
+/* Over the ends of pieces, too. */
+static void cursor_skip(struct cursor *cursor, size_t length)
+{
+    while (length) {
+        size_t here = cursor_next(cursor).iov_len;
+        size_t step = here < length ? here : length;
+
+        cursor_advance(cursor, step);
+        length -= step;
+    }
+}
+
 static ssize_t conclude(const struct cursor *cursor, int error)
 {
     return cursor->moved ? (ssize_t)cursor->moved : error;
@@ -67,7 +79,8 @@ static uint64_t deadline(uint64_t timeout_us)
 
 /* ---- by the socket ---- */
 
-static ssize_t socket_receive(int fd, struct cursor *cursor, int flags)
+/* Into all that is left of the pieces, unless the first of them is begun. */
+static ssize_t socket_take(int fd, struct cursor *cursor, int flags)
 {
     struct iovec piece = cursor_next(cursor);
     struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
@@ -78,7 +91,14 @@ static ssize_t socket_receive(int fd, struct cursor *cursor, int flags)
         message.msg_iovlen = (size_t)cursor->count;
     }
     got = real()->recvmsg(fd, &message, flags);
-    return got < 0 ? conclude(cursor, -errno) : got + (ssize_t)cursor->moved;
+    if (got > 0)
+        cursor_skip(cursor, (size_t)got);
+    return got < 0 ? -errno : got;
+}
+
+static ssize_t socket_receive(int fd, struct cursor *cursor, int flags)
+{
+    return conclude(cursor, socket_take(fd, cursor, flags));
 }
 
 /* What is left of the pieces, one after the other: as much as the kernel takes. */
@@ -105,22 +125,6 @@ static ssize_t socket_send(int fd, struct cursor *cursor, int flags)
 
 /* ---- receiving ---- */
 
-/* What the agent had put into the socket before it gave the ends away comes first. Nonzero: that
- * is the result. */
-static ssize_t drain_socket(struct held *held, int fd, struct cursor *cursor, int flags)
-{
-    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)cursor->pieces,
-                             .msg_iovlen = (size_t)cursor->count};
-    ssize_t got;
-
-    if (held->drained)
-        return -EAGAIN;
-    got = real()->recvmsg(fd, &message, (flags | MSG_DONTWAIT) & ~MSG_WAITALL);
-    if (got < 0 && errno == EAGAIN)
-        held->drained = true;
-    return got < 0 ? -errno : got;
-}
-
 static ssize_t take_some(struct held *held, struct cursor *cursor, int flags)
 {
     struct iovec piece = cursor_next(cursor);
@@ -146,6 +150,21 @@ static bool satisfied(const struct handle *handle, struct cursor *cursor, int fl
     if (flags & MSG_PEEK || !cursor_next(cursor).iov_len)
         return true;
     return !(flags & MSG_WAITALL) && cursor->moved >= (size_t)handle->low_water;
+}
+
+/* What the agent had put into the socket before it gave the ends away comes first. -EAGAIN: the
+ * ring is next, for what is still wanted; else that is the result. */
+static ssize_t drain_socket(const struct handle *handle, struct held *held, int fd,
+                            struct cursor *cursor, int flags)
+{
+    while (!held->drained && !satisfied(handle, cursor, flags)) {
+        ssize_t got = socket_take(fd, cursor, (flags | MSG_DONTWAIT) & ~MSG_WAITALL);
+
+        held->drained = got == -EAGAIN;
+        if (got <= 0 && got != -EAGAIN)
+            return conclude(cursor, got);
+    }
+    return satisfied(handle, cursor, flags) ? (ssize_t)cursor->moved : -EAGAIN;
 }
 
 static ssize_t ring_receive(struct handle *handle, struct held *held, int fd, struct cursor *cursor,
@@ -195,7 +214,7 @@ static ssize_t receive_once(struct handle *handle, int fd, struct cursor *cursor
         held_leave(handle, RECEIVING);
         return got;
     }
-    got = drain_socket(held, fd, cursor, flags);
+    got = drain_socket(handle, held, fd, cursor, flags);
     return got == -EAGAIN ? ring_receive(handle, held, fd, cursor, flags) : got;
 }
 
