@@ -28,9 +28,22 @@ static __attribute__((constructor)) void note_process(void)
     process = getpid();
 }
 
+/* A child has one thread: what others of its parent were about, nobody would ever finish. */
+static void forked(void)
+{
+    note_process();
+    pthread_mutex_init(&free_lock, NULL);
+    for (int fd = 0; fd < HANDLE_FDS_MAX; fd++) {
+        struct handle *handle = atomic_load(&table[fd]);
+
+        for (enum direction direction = SENDING; handle && direction <= RECEIVING; direction++)
+            held_forked(&handle->sides[direction]);
+    }
+}
+
 static __attribute__((constructor)) void watch_forks(void)
 {
-    pthread_atfork(NULL, NULL, note_process);
+    pthread_atfork(NULL, NULL, forked);
 }
 
 bool handles_are_borrowed(void)

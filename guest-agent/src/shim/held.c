@@ -70,6 +70,12 @@ void held_free(struct side *side)
         side->retired = destroy(side->retired);
 }
 
+void held_forked(struct side *side)
+{
+    atomic_flag_clear(&side->asking);
+    atomic_store(&side->in_socket, 0);
+}
+
 /* ---- getting ---- */
 
 static void *map(int fd, size_t size, uint64_t offset)

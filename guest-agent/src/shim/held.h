@@ -41,6 +41,8 @@ struct side {
 
 void held_init(struct side *side);
 void held_free(struct side *side);
+/* In a child: the threads that were at work on it are its parent's. */
+void held_forked(struct side *side);
 
 /* The end, if the program has it. If not, and the socket has moved something often enough, the
  * agent is asked for it. */
