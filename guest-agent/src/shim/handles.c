@@ -189,6 +189,11 @@ struct handle *handle_get_epoll(int fd)
     return find_one(fd, true);
 }
 
+bool handle_is_at(const struct handle *handle, int fd)
+{
+    return in_range(fd) && atomic_load(&table[fd]) == handle;
+}
+
 void handle_set_nonblocking(int fd, bool nonblocking)
 {
     struct handle *handle = handle_get(fd);

@@ -67,6 +67,8 @@ struct handle *handle_new_epoll(int fd, struct epoll_set *epoll);
 struct handle *handle_get(int fd);
 struct handle *handle_get_epoll(int fd);
 void handle_put(struct handle *handle);
+/* Whether the descriptor stands for that one still. */
+bool handle_is_at(const struct handle *handle, int fd);
 /* The program has set O_NONBLOCK, by whatever way. */
 void handle_set_nonblocking(int fd, bool nonblocking);
 /* Calls for every handle there is, with one of its descriptors. */

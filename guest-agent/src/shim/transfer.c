@@ -77,6 +77,13 @@ static uint64_t deadline(uint64_t timeout_us)
     return timeout_us ? clock_now_us() + timeout_us : UINT64_MAX;
 }
 
+/* By the socket, when the ring is gone; unless that is another one by now: a thread has closed it
+ * while this one waited. */
+static bool goes_on(const struct handle *handle, int fd, ssize_t moved)
+{
+    return moved == -EREMOTE && handle_is_at(handle, fd);
+}
+
 /* ---- by the socket ---- */
 
 /* Into all that is left of the pieces, unless the first of them is begun. */
@@ -230,8 +237,8 @@ ssize_t transfer_receive(struct handle *handle, int fd, const struct iovec *piec
         return socket_receive(fd, &cursor, flags);
     do
         got = receive_once(handle, fd, &cursor, flags);
-    while (got == -EREMOTE);
-    return got;
+    while (goes_on(handle, fd, got));
+    return got == -EREMOTE ? conclude(&cursor, -EBADF) : got;
 }
 
 /* ---- sending ---- */
@@ -307,6 +314,6 @@ ssize_t transfer_send(struct handle *handle, int fd, const struct iovec *pieces,
         return socket_send(fd, &cursor, flags);
     do
         put = send_once(handle, fd, &cursor, flags);
-    while (put == -EREMOTE);
-    return put;
+    while (goes_on(handle, fd, put));
+    return put == -EREMOTE ? conclude(&cursor, -EBADF) : put;
 }
