@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -27,6 +28,14 @@ WITHIN = 600.0
 STOP_WITHIN = 15.0
 CANCEL_EVERY = 0.2  # seconds between looks at whether to go on
 RUN = "provision"
+SYSTEM = "/usr/sbin:/sbin"
+SHM = Path("/dev/shm")
+# The processes of a play share semaphores: who is killed while it makes one leaves its file behind.
+# A lab's play has a place of its own for them, which ends with it.
+_WITH_OWN_SHM = """#!/bin/sh
+exec unshare --mount \\
+    sh -c 'mount -t tmpfs -o mode=1777 play-shm {shm} && exec "$0" "$@"' {play} "$@"
+"""
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,7 @@ def provision(
             "inventory": inventory(targets, _with_archive(variables, folder)),
             "forks": max(1, len(targets)),
             "cmdline": "--check" if check else None,
-            "envvars": _environment(folder, sockets),
+            "envvars": _environment(folder, sockets, isolated=bool(variables.get("isolated"))),
         }
         _run_to_end(options, play, within)
         report = play.report(targets, _output(folder))
@@ -138,16 +147,33 @@ def _run_to_end(options: dict[str, Any], play: _Play, within: float) -> None:
         thread.join(STOP_WITHIN)
 
 
-def _environment(folder: Path, sockets: Path) -> dict[str, str]:
-    programs = Path(sys.executable).parent
+def _environment(folder: Path, sockets: Path, *, isolated: bool) -> dict[str, str]:
+    programs = [Path(sys.executable).parent]
+    if isolated and not any(map(_lies_in_shm, (folder, PLAYBOOKS, *programs))):
+        programs.insert(0, with_own_shm(programs[0] / "ansible-playbook", folder / "bin"))
     return {
         "LC_ALL": "C.UTF-8",  # Ansible refuses any other encoding
-        "PATH": f"{programs}:{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin",
+        "PATH": ":".join([*map(str, programs), os.environ.get("PATH", os.defpath), SYSTEM]),
         "ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg"),
         "ANSIBLE_HOME": str(folder / "home"),
         "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(sockets),
     }
+
+
+def _lies_in_shm(path: Path) -> bool:
+    return path.resolve().is_relative_to(SHM)
+
+
+def with_own_shm(play: Path, folder: Path) -> Path:
+    """A folder with a program of that name, which runs it with an empty /dev/shm of its own. Who
+    runs it has to have the right to mount.
+    """
+    folder.mkdir()
+    program = folder / play.name
+    program.write_text(_WITH_OWN_SHM.format(shm=SHM, play=shlex.quote(str(play))))
+    program.chmod(0o700)
+    return folder
 
 
 def _output(folder: Path) -> str:

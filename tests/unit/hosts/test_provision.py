@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness import run
 from harness.errors import TestbedError
 from harness.events import EventLog
 from harness.hosts.base import SshTarget
 from harness.hosts.inventory import host_keys, inventory
-from harness.hosts.provision import _Play
+from harness.hosts.provision import SHM, _environment, _Play, with_own_shm
 
 KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIJvFHR3EnMmw0vLr2zmvJ0Ft5+6mcnhxmYJ8wVbbBYDB"
 
@@ -35,6 +38,24 @@ def play(*events: dict[str, Any]) -> _Play:
 
 def stats(**hosts: int) -> dict[str, Any]:
     return {"event": "playbook_on_stats", "event_data": {"ok": hosts, "changed": {"h1": 2}}}
+
+
+def test_what_a_play_leaves_in_shared_memory_goes_with_it(tmp_path: Path) -> None:
+    left = SHM / f"left-{os.getpid()}"
+    play = tmp_path / "ansible-playbook"
+    play.write_text(f'#!/bin/sh\ntouch {left} && ls {SHM} && echo "$@" && kill -KILL $$\n')
+    play.chmod(0o700)
+    program = with_own_shm(play, tmp_path / "a folder") / play.name
+    may_mount = ["unshare", "--user", "--map-root-user"] if os.geteuid() else []
+    done = run.run([*may_mount, str(program), "some  words"], check=False)
+    assert done.stdout == f"{left.name}\nsome  words\n" and done.returncode == -signal.SIGKILL
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("isolated", [True, False])
+def test_only_a_labs_play_has_a_place_of_its_own(tmp_path: Path, isolated: bool) -> None:
+    first = _environment(tmp_path, tmp_path, isolated=isolated)["PATH"].split(":")[0]
+    assert (Path(first) == tmp_path / "bin") is isolated
 
 
 def test_a_full_run_is_reported(targets: list[SshTarget]) -> None:
