@@ -136,7 +136,7 @@ static void asks_to_be_kicked(void)
 static void asks_to_be_told(void)
 {
     static uint8_t bytes[SIZE];
-    uint64_t known = 1;
+    uint64_t known = 1, nothing = UINT64_MAX; /* who was never told looks */
     bool kick = false;
 
     fresh();
@@ -144,6 +144,7 @@ static void asks_to_be_told(void)
     CHECK(direct_put(&ends[0], bytes, 1, &kick) == 1 && kick);
     CHECK(direct_watch_rx(&ends[1], NULL) == -EAGAIN);
     CHECK(direct_watch_rx(&ends[1], &known) == 0); /* what it knows of is no reason to look */
+    CHECK(direct_watch_rx(&ends[1], &nothing) == -EAGAIN);
     CHECK(direct_put(&ends[0], bytes, 1, &kick) == 1);
     CHECK(direct_watch_rx(&ends[1], &known) == -EAGAIN);
     CHECK(direct_watch_tx(&ends[0]) == -EAGAIN);

@@ -248,7 +248,8 @@ int direct_watch_rx(struct direct *direct, const uint64_t *known)
     ring = rx_ring(direct);
     ask_to_be_told(end);
     ring_rx_sleep(&ring, true);
-    if (look_rx(direct, &ring) < 0 || ring.produced > (known ? *known : ring.consumed))
+    if (look_rx(direct, &ring) < 0 ||
+        (known ? ring.produced != *known : ring.produced > ring.consumed))
         result = -EAGAIN;
     turn_give(&end->turn);
     return result;

@@ -38,6 +38,6 @@ void direct_awake(struct direct_end *end);
 
 /* The same for who waits for other things, too: the peer is asked to kick, and the agent to write
  * to the stream's eventfd. Nothing is to be taken back afterwards. -EAGAIN: more has been
- * published than was read (or than *known, unless that is NULL); there is room. */
+ * published than was read (or, unless that is NULL, not just *known); there is room. */
 int direct_watch_rx(struct direct *direct, const uint64_t *known);
 int direct_watch_tx(struct direct *direct);
