@@ -103,20 +103,6 @@ def test_a_region_that_is_a_copy_from_the_start(pair: Pair) -> None:
     pair.share_memory()
 
 
-def test_a_peer_whose_heartbeat_is_not_to_be_seen(unlinked: Pair) -> None:
-    """Said by a hand-made peer, between two beats: the message alone gives it away."""
-    unlinked.g1.call("link.add", peer="g2", peer_id=4, address="127.0.0.1", port=1, key=Pair.KEY)
-    path, nonce = unlinked.make_region()
-    peer = Peer(unlinked.g1)
-    peer.prove_itself()
-    peer.send(RESYNC)
-    unlinked.g1.call("region.attach", peer="g2", nonce=nonce, file=str(path))
-    peer.hand_over_to_shm(nonce)
-    peer.send(KICK, epoch=1, offset=7)
-    assert peer.wait_for(PREPARE)[:4] == bytes(4)  # to tcp
-    assert UNSHARED in unlinked.g1.log.read_text()
-
-
 def on_shm_with(unlinked: Pair) -> Peer:
     """A hand-made peer in the place of g2, on shared memory."""
     unlinked.g1.call("link.add", peer="g2", peer_id=4, address="127.0.0.1", port=1, key=Pair.KEY)
@@ -129,6 +115,14 @@ def on_shm_with(unlinked: Pair) -> Peer:
     unlinked.g1.call("region.attach", peer="g2", nonce=nonce, file=str(path))
     peer.hand_over_to_shm(nonce)
     return peer
+
+
+def test_a_peer_whose_heartbeat_is_not_to_be_seen(unlinked: Pair) -> None:
+    """Said by a hand-made peer, between two beats: the message alone gives it away."""
+    peer = on_shm_with(unlinked)
+    peer.send(KICK, epoch=1, offset=7)
+    assert peer.wait_for(PREPARE)[:4] == bytes(4)  # to tcp
+    assert UNSHARED in unlinked.g1.log.read_text()
 
 
 def lost_and_met_again(peer: Peer, g1: Agent, *states: tuple[int, ...]) -> Peer:
