@@ -8,15 +8,16 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ansible_runner
+import psutil
 
-from harness import config, run
+from harness import clock, config
 from harness.errors import DeadlineExceeded, TestbedError
 from harness.events import EventLog
 from harness.hosts import agent_archive
@@ -100,6 +101,7 @@ def provision(
     `agent_binary`: the folder of the agent's programs, of which `agent_archive` is made.
     """
     folder = state_dir.resolve() / "ansible"
+    _end_processes_of(folder)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
     play = _Play(events)
@@ -111,7 +113,9 @@ def provision(
             "inventory": inventory(targets, _with_archive(variables, folder)),
             "forks": max(1, len(targets)),
             "cmdline": "--check" if check else None,
-            "envvars": _environment(folder, sockets, isolated=bool(variables.get("isolated"))),
+            "envvars": _environment(
+                folder, Path(sockets), isolated=bool(variables.get("isolated"))
+            ),
         }
         _run_to_end(options, play, within)
         report = play.report(targets, _output(folder))
@@ -145,6 +149,36 @@ def _run_to_end(options: dict[str, Any], play: _Play, within: float) -> None:
     finally:
         cancel.set()
         thread.join(STOP_WITHIN)
+        _end_processes_of(Path(options["private_data_dir"]))
+
+
+def _end_processes_of(folder: Path) -> None:
+    """End what a play left: Ansible's workers have sessions of their own, so a play that is
+    killed leaves those that are at work, and they would go on to change their hosts.
+    """
+
+    def ended() -> bool:
+        left = _processes_of(folder)
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        return not left
+
+    clock.wait_until(ended, within=STOP_WITHIN, what="the end of all processes of the play")
+
+
+def _processes_of(folder: Path) -> list[psutil.Process]:
+    """A play's processes, whoever their parents are: all have inherited its environment."""
+    home, found = str(_home(folder)), []
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            if process.environ().get("ANSIBLE_HOME") == home:
+                found.append(process)
+    return found
+
+
+def _home(folder: Path) -> Path:
+    return folder / "home"
 
 
 def _environment(folder: Path, sockets: Path, *, isolated: bool) -> dict[str, str]:
@@ -155,7 +189,7 @@ def _environment(folder: Path, sockets: Path, *, isolated: bool) -> dict[str, st
         "LC_ALL": "C.UTF-8",  # Ansible refuses any other encoding
         "PATH": ":".join([*map(str, programs), os.environ.get("PATH", os.defpath), SYSTEM]),
         "ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg"),
-        "ANSIBLE_HOME": str(folder / "home"),
+        "ANSIBLE_HOME": str(_home(folder)),
         "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(sockets),
     }
@@ -181,19 +215,13 @@ def _output(folder: Path) -> str:
     return path.read_text(errors="replace").strip() if path.exists() else "it printed nothing"
 
 
-@contextmanager
-def _control_path() -> Iterator[Path]:
+def _control_path() -> tempfile.TemporaryDirectory[str]:
     """A folder for SSH's shared connections, which end with the play.
 
     Its name is short, because socket names are; a lab's own /run goes with the lab.
     """
     place = "/run" if os.access("/run", os.W_OK) else "/tmp"
-    with tempfile.TemporaryDirectory(prefix="domsock-", dir=place) as folder:
-        try:
-            yield Path(folder)
-        finally:
-            for socket in Path(folder).iterdir():
-                run.run(["ssh", "-O", "exit", "-o", f"ControlPath={socket}", "any"], check=False)
+    return tempfile.TemporaryDirectory(prefix="domsock-", dir=place)
 
 
 def _failure(data: dict[str, Any]) -> TestbedError:

@@ -64,6 +64,14 @@ def badly_provisioned(lab: Lab) -> str:
     return "no error"
 
 
+def _of_a_play(process: psutil.Process, lab: Lab) -> bool:
+    """Whether a play has started it, by itself or by another: workers outlive their parents."""
+    try:
+        return process.environ().get("ANSIBLE_HOME", "").startswith(str(lab.state_dir))
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
+
+
 def late_provision(lab: Lab) -> dict[str, Any]:
     """What a play that takes too long still did, and what it left."""
     sockets, events = set(Path("/run").glob("domsock-*")), EventLog()
@@ -74,7 +82,7 @@ def late_provision(lab: Lab) -> dict[str, Any]:
     return {
         "error": str(late),
         "tasks": [event.fields.get("task") for event in events.events],
-        "children": [child.name() for child in psutil.Process().children(recursive=True)],
+        "left": [process.name() for process in psutil.process_iter() if _of_a_play(process, lab)],
         "sockets": len(set(Path("/run").glob("domsock-*")) - sockets),
     }
 

@@ -93,7 +93,7 @@ def test_a_play_that_takes_too_long_is_stopped(lab: Lab) -> None:
     found = inside(lab, "late_provision")
     assert "longer than 1.5 s" in found["error"]
     assert "See that libvirtd answers" not in found["tasks"]
-    assert (found["children"], found["sockets"]) == ([], 0)
+    assert (found["left"], found["sockets"]) == ([], 0)
 
 
 def test_another_agent_replaces_the_first_and_a_broken_one_is_told(lab: Lab) -> None:
