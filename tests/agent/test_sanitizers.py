@@ -76,7 +76,7 @@ def checked_by_valgrind(folder: Path) -> Pair:
     """Two agents that end with another status when they lose memory or misuse it."""
     run(["make", "-C", str(AGENT), f"BUILD={BUILD}", f"{BUILD}/domsockd-dynamic"], within=280)
     valgrind = ["valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=all"]
-    valgrind += ["--errors-for-leak-kinds=all", "--error-exitcode=99"]
+    valgrind += ["--errors-for-leak-kinds=all", "--error-exitcode=99", "--vgdb=no"]
     return Pair(folder, under=valgrind, program="domsockd-dynamic")
 
 

@@ -11,6 +11,7 @@ import json
 import os
 import select
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -134,6 +135,8 @@ class Page:
 @contextmanager
 def chromium(profile: Path) -> Iterator[Chromium]:
     """A browser of our own, with a profile of its own; gone when the block ends."""
+    # Where an ended browser leaves its socket.
+    scratch = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     read_by_browser, to_browser = os.pipe()
     from_browser, written_by_browser = os.pipe()
     shell = f'exec "$@" 3<&{read_by_browser} 4>&{written_by_browser}'
@@ -144,6 +147,7 @@ def chromium(profile: Path) -> Iterator[Chromium]:
         stdout=run.DEVNULL,
         stderr=run.DEVNULL,
         pass_fds=(read_by_browser, written_by_browser),
+        env={**os.environ, "TMPDIR": scratch.name},
     )
     os.close(read_by_browser)
     os.close(written_by_browser)
@@ -153,3 +157,4 @@ def chromium(profile: Path) -> Iterator[Chromium]:
         os.close(to_browser)
         os.close(from_browser)
         run.terminate(process)
+        scratch.cleanup()
