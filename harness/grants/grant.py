@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from harness import clock
 from harness.agent.answers import HandoverAnswer, Link, Links
@@ -21,6 +21,8 @@ from harness.hosts.base import Host
 from harness.model import naming
 from harness.model.grant_table import Granted
 from harness.model.result import Handover, Path
+
+T = TypeVar("T")
 
 PLUG_SECONDS = 30.0
 HANDOVER_SECONDS = 10.0
@@ -274,6 +276,7 @@ class Grant:
         finishes the job).
         """
         with self.events.span("part", grant=self.name) as done:
+            self._reacquaint()
             handover = self._hand_over("tcp")
             begun = clock.now()
             try:
@@ -284,6 +287,17 @@ class Grant:
             plug_ms = (clock.now() - begun) * 1000
             done.update(plug_ms=plug_ms, duration_ms=handover.duration_ms)
         return Change(handover, plug_ms)
+
+    def _reacquaint(self) -> None:
+        """An agent that was started anew knows nobody, and a handover takes two. Who says nothing
+        now is not waited for here.
+        """
+        try:
+            know = self._both(lambda member: self.link_of(member).state == "up")
+        except TestbedError:
+            return
+        if not all(know):
+            self.introduce()
 
     def _hand_over(self, to: Path) -> Handover:
         with self.events.span("handover", grant=self.name, to=to) as done:
@@ -354,11 +368,11 @@ class Grant:
             except TestbedError as error:
                 self.events.emit("cleanup.failed", grant=self.name, error=str(error))
 
-    def _both(self, action: Callable[[Member], None]) -> None:
+    def _both(self, action: Callable[[Member], T]) -> list[T]:
         """Do it for both members side by side; the first error is raised after both ended."""
         with ThreadPoolExecutor(2) as pool:
-            for future in [pool.submit(action, member) for member in (self.low, self.high)]:
-                future.result()
+            doing = [pool.submit(action, member) for member in (self.low, self.high)]
+        return [future.result() for future in doing]
 
 
 def _rank(member: Member) -> int:

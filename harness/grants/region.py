@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 
 from pydantic import TypeAdapter, ValidationError
@@ -102,6 +103,16 @@ class Region:
         nothing: its guests can write there.
         """
         host.run(["rm", "-f", self.path, self.record, f"{self.record}.new"])
+
+
+def destroy_files(
+    hosts: Iterable[Host], testbed: str, pair: tuple[str, str], used: Collection[str] = ()
+) -> None:
+    """Every file of that pair on these hosts, but for those named as in use."""
+    for host in hosts:
+        for region in Region.recorded(host, testbed, pair):
+            if region.name not in used:
+                region.destroy(host)
 
 
 _RECORD = TypeAdapter(Region)

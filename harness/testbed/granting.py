@@ -7,8 +7,8 @@ is given: what is cut short half way is finished by the same command, or by `tes
 from __future__ import annotations
 
 from harness.errors import TestbedError, UsageError
-from harness.grants.grant import Grant, remove_link
-from harness.grants.region import Region
+from harness.grants import forsaken
+from harness.grants.grant import Grant
 from harness.guests.guest import Guest
 from harness.model import naming
 from harness.model.grant_table import Granted, Pair, Table, row_of, with_row, without
@@ -18,8 +18,6 @@ from harness.testbed import readiness
 from harness.testbed.record import granted
 from harness.testbed.testbed import Testbed, unknown
 from harness.virt import xml
-
-UNPLUG_SECONDS = 30.0
 
 
 def grant(testbed: Testbed, spec: GrantSpec) -> Grant:
@@ -113,18 +111,8 @@ def _forsake_those_gone(testbed: Testbed, guest: Guest) -> None:
 
 def forsake(testbed: Testbed, name: str, peer: str) -> None:
     """The peer runs no more: its region is taken out, and the link with it ends."""
-    survivor = testbed.member(name)
-    remove_link(survivor, peer, testbed.record.testbed_id)
-    survivor.detach_region(naming.region_alias(peer), within=UNPLUG_SECONDS)
-    destroy_files(testbed, (name, peer), used=set())
-
-
-def destroy_files(testbed: Testbed, pair: Pair, used: set[str]) -> None:
-    """Those of the pair, on every host, but for the ones named as in use."""
-    for place in testbed.places.values():
-        for region in Region.recorded(place.host, testbed.record.testbed_id, pair):
-            if region.name not in used:
-                region.destroy(place.host)
+    hosts = (place.host for place in testbed.places.values())
+    forsaken.forsake(testbed.member(name), peer, testbed.record.testbed_id, hosts)
 
 
 def manage(testbed: Testbed, name: str) -> None:

@@ -10,6 +10,7 @@ from harness.agent.answers import Links
 from harness.errors import TestbedError
 from harness.grants.grant import Grant, remove_link
 from harness.grants.member import Member
+from harness.grants.region import destroy_files
 from harness.model.grant_table import Granted, Pair, row_of
 from harness.model.topology import GrantSpec
 from harness.testbed import granting
@@ -75,7 +76,8 @@ def _tidy(testbed: Testbed, *pair: str) -> None:
     one, other = pair
     there: dict[str, Member] = {**testbed.guests, **testbed.hosts}
     members = [there[name] for name in pair if name in there]
-    granting.destroy_files(testbed, (one, other), used=_plugged(members))
+    hosts = (place.host for place in testbed.places.values())
+    destroy_files(hosts, testbed.record.testbed_id, (one, other), used=_plugged(members))
 
 
 def _plugged(members: list[Member]) -> set[str]:

@@ -136,6 +136,15 @@ def controller(process: run.Process) -> psutil.Process:
     return next(p for p in family if "runuser" not in p.cmdline()[0])
 
 
+def emulator(guest: str, ancestor: int) -> psutil.Process:
+    """The QEMU of that guest among all that the process with this pid has started."""
+    return next(
+        child
+        for child in psutil.Process(ancestor).children(recursive=True)
+        if child.name().startswith("qemu-system") and f"guest={guest}," in " ".join(child.cmdline())
+    )
+
+
 def press_ctrl_c(process: run.Process) -> None:
     """As a terminal does: SIGINT to every process of the foreground group."""
     os.killpg(process.pid, signal.SIGINT)

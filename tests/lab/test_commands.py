@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from harness import clock, run
-from tests.lab.support import User, nothing_left
+from tests.lab.support import User, emulator, nothing_left
 
 
 def test_ls_and_inspect_show_where_guests_are(lasting: User) -> None:
     assert "g1" in lasting.ok("ls")
     found = lasting.json("inspect", "lab")
-    assert {g["name"]: g["host"] for g in found["guests"]} == {"g1": "h1", "g2": "h1"}
+    assert where(lasting, "lab") == {"g1": "h1", "g2": "h1"}
     assert found["grants"][0]["path"] == "shm"
     assert found["accelerator"] in ("kvm", "tcg")
 
@@ -174,6 +174,21 @@ def test_migrate_there_and_back(lasting: User) -> None:
     assert together["path"] == "shm" and together["generation"] > 1
 
 
+@pytest.mark.parametrize("guest", ["g1", "g2"])
+def test_a_guest_whose_link_s_agent_was_started_anew_moves(lasting: User, guest: str) -> None:
+    """Nobody watches: the command itself sees to it that the two agents know each other."""
+    shell = ("exec", guest, "--", "sh", "-c")
+    lasting.ok(*shell, "kill -9 $(pidof domsockd)")
+    clock.wait_until(
+        lambda: lasting.run(*shell, "pidof domsockd").returncode == 0,
+        within=30,
+        what="init to start the agent again",
+    )
+    lasting.ok("migrate", "g1", "--to", "h2")
+    lasting.ok("migrate", "g1", "--to", "h1")
+    assert lasting.json("inspect", "lab")["grants"][0]["path"] == "shm"
+
+
 def test_a_grant_is_taken_back_and_given_again(lasting: User) -> None:
     lasting.ok("revoke", "g1", "g2")
     [revoked] = lasting.json("grants")
@@ -190,6 +205,31 @@ def test_a_grant_is_taken_back_and_given_again(lasting: User) -> None:
     assert "they share memory" in lasting.ok("grant", "g1", "g2", "--size", "4 MiB")
     [granted] = lasting.json("grants")
     assert (granted["path"], granted["size"], granted["revoked"]) == ("shm", 4 << 20, False)
+
+
+LONE = """
+name: lone
+hosts: {h1: {}, h2: {}}
+guests: {g1: {host: h1}, g2: {host: h1}}
+grants: [{between: [g1, g2]}]
+"""
+
+
+def test_a_guest_whose_peer_has_crashed_moves(root: User) -> None:
+    """QEMU migrates no guest with a region in it, and there is nobody left to hand over with."""
+    with root.standing("lone", LONE):
+        emulator("g2", root.lab_of("lone").record.init.pid).kill()
+        clock.wait_until(
+            lambda: where(root, "lone").get("g2") != "h1",
+            within=30,
+            what="libvirt to miss g2",
+        )
+        root.ok("migrate", "-t", "lone", "g1", "--to", "h2")
+        assert where(root, "lone")["g1"] == "h2"
+
+
+def where(user: User, testbed: str) -> dict[str, str]:
+    return {guest["name"]: guest["host"] for guest in user.json("inspect", testbed)["guests"]}
 
 
 def test_gc_leaves_a_running_testbed_alone(lasting: User) -> None:

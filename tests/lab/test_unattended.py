@@ -8,21 +8,11 @@ import json
 import signal
 from pathlib import Path
 
-import psutil
 import pytest
 
 from harness import clock, run
-from tests.lab.support import User, await_event, nothing_left
+from tests.lab.support import User, await_event, emulator, nothing_left
 from tests.lab.test_signals import folder
-
-
-def emulator(guest: str, process: run.Process) -> psutil.Process:
-    """The QEMU of that guest among all that `process` has started."""
-    return next(
-        child
-        for child in psutil.Process(process.pid).children(recursive=True)
-        if child.name().startswith("qemu-system") and f"guest={guest}," in " ".join(child.cmdline())
-    )
 
 
 def said(user: User) -> str:
@@ -33,7 +23,7 @@ def said(user: User) -> str:
 def test_a_crash_of_what_is_under_test_is_a_finding(root: User) -> None:
     with nothing_left(), root.started("demo", "--seconds", "8", "--sut", "qemu") as command:
         assert await_event(lambda: folder(root), "phase.begin", command)
-        emulator("g2", command).send_signal(signal.SIGSEGV)
+        emulator("g2", command.pid).send_signal(signal.SIGSEGV)
         assert run.wait(command, 120) == 1, said(root)
     assert "qemu of g2 on h1 crashed" in said(root)
     assert "reason=crashed" in (root.latest / "crashes/qemu-g2-on-h1.txt").read_text()

@@ -78,6 +78,24 @@ def test_parting_hands_over_before_anything_is_unplugged() -> None:
     assert stage.grant.region is None
 
 
+@pytest.mark.parametrize("anew", ["low", "high"])
+def test_agents_that_were_started_anew_are_told_of_each_other_before_a_handover(anew: str) -> None:
+    stage = Stage()
+    stage.grant.share()
+    stage.log.clear()
+    agent = getattr(stage, anew).handlers
+    knows = agent["links"]
+
+    def told(_: Any) -> dict[str, Any]:
+        agent["links"] = knows
+        stage.log.append("told")
+        return {}
+
+    agent.update({"links": lambda _: {"links": []}, "link.add": told})
+    stage.grant.part()
+    assert stage.log[:2] == ["told", "handover tcp"]
+
+
 def test_a_refused_handover_leaves_the_devices_where_they_are() -> None:
     stage = Stage()
     stage.grant.share()
@@ -173,11 +191,11 @@ def test_a_handover_whose_answer_was_lost_still_happened() -> None:
 def test_the_other_end_is_given_time_to_hear_of_a_handover() -> None:
     stage = Stage()
     stage.grant.share()
-    phases = ["voted", "voted", "idle"]
+    phases = ["idle", "voted", "voted", "idle"]
 
     def links(_: dict[str, Any]) -> dict[str, Any]:
         link = {"peer": "g1", "path": "shm", "phase": phases.pop(0), "epoch": 1}
-        return {"links": [link]}
+        return {"links": [{"state": "up", **link}]}
 
     def detach(_: dict[str, Any]) -> dict[str, Any]:
         return refuse(_) if phases else {}

@@ -12,6 +12,7 @@ from harness.events import EventLog
 from harness.grants.grant import Change
 from harness.migration import move as module
 from harness.migration.move import Move, together
+from harness.model import naming
 from harness.model.migration_mode import MODES
 from harness.model.result import Handover
 from harness.virt.job import JobResult
@@ -42,8 +43,12 @@ class FakeDomain:
 class FakeGuest:
     def __init__(self, steps: list[str]) -> None:
         self.name, self.place, self.domain, self.steps = "g1", Place("h1"), FakeDomain(), steps
+        self.left: dict[str, str] = {}
 
     def drop_agent(self) -> None: ...
+
+    def regions(self) -> dict[str, str]:
+        return self.left
 
     def moved_to(self, place: Place, domain: Any) -> None:
         self.place = place
@@ -144,6 +149,19 @@ def test_the_order_of_a_move(monkeypatch: pytest.MonkeyPatch) -> None:
     moved = stage.move()
     assert stage.steps == ["part to-h1-0", "migrate", "arrived h2", "share to-h2-1"]
     assert (moved.detach_ms, moved.attach_ms, moved.bytes_resent) == (10.0, 20.0, 6)
+
+
+def test_the_region_of_a_peer_that_is_gone_does_not_keep_the_guest_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage(monkeypatch)
+    stage.guest.left = {
+        naming.region_alias("g7"): naming.region_name("t-1", ("g1", "g7"), 3),
+        "of-somebody-else": "any",
+    }
+    monkeypatch.setattr(module, "forsake", lambda _, *whom: stage.steps.append(f"forsake {whom}"))
+    stage.move()
+    assert stage.steps == ["forsake ('g7', 't-1', ['h1'])", "migrate", "arrived h2"]
 
 
 def test_a_failed_migration_shares_again_on_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
