@@ -13,11 +13,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/critical.h"
 
 #define TURN_WANTED 0x80000000u /* somebody sleeps for it */
 #define TURN_LOOK_US 20000u     /* how soon a sleeper asks whether the owner lives */
 
-static _Thread_local uint32_t thread_id;
+/* As in base/critical.c: a handler that has interrupted malloc() may be the first to ask for it. */
+static _Thread_local uint32_t thread_id __attribute__((tls_model("initial-exec")));
 
 /* fork() copies the variable, too. */
 static void forked(void)
@@ -54,10 +56,15 @@ void turn_wake(uint32_t *word)
     syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
+/* Who has the turn is in a critical stretch, and nobody who sleeps for it. */
 static bool take_if(uint32_t *turn, uint32_t expected, uint32_t wanted)
 {
-    return __atomic_compare_exchange_n(turn, &expected, own_id() | wanted, false, __ATOMIC_ACQUIRE,
-                                       __ATOMIC_RELAXED);
+    critical_enter();
+    if (__atomic_compare_exchange_n(turn, &expected, own_id() | wanted, false, __ATOMIC_ACQUIRE,
+                                    __ATOMIC_RELAXED))
+        return true;
+    critical_leave();
+    return false;
 }
 
 static bool owner_is_dead(uint32_t owner)
@@ -96,6 +103,7 @@ void turn_give(uint32_t *turn)
 {
     if (__atomic_exchange_n(turn, 0, __ATOMIC_RELEASE) & TURN_WANTED)
         syscall(SYS_futex, turn, FUTEX_WAKE, 1, NULL, NULL, 0);
+    critical_leave();
 }
 
 /* How many numbers a process has, from the PID namespace of /proc down to its own; 0: not known.

@@ -1,7 +1,8 @@
 /* A lock and a place to sleep in memory that processes of one domain share.
  *
  * The word of a lock holds its owner's thread id. An owner that was killed is found out by whoever
- * waits: nothing it had begun counts before it is published, so the lock is simply taken over. */
+ * waits: nothing it had begun counts before it is published, so the lock is simply taken over. No
+ * signal handler interrupts an owner (base/critical.h). */
 #pragma once
 
 #include <stdbool.h>

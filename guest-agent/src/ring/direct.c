@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/critical.h"
 #include "base/turn.h"
 
 static struct ring_tx tx_ring(const struct direct *direct)
@@ -45,6 +46,20 @@ static bool take_turn(struct direct_end *end)
     return false;
 }
 
+/* A sleeping peer is kicked without the turn, which its agent may want at once; but before a
+ * handler of the program's runs, which may wait for that peer, or jump out. */
+static void give_turn(struct direct *direct, struct direct_end *end, bool asleep)
+{
+    if (!asleep || !direct->kick) {
+        turn_give(&end->turn);
+        return;
+    }
+    critical_enter();
+    turn_give(&end->turn);
+    direct->kick(direct);
+    critical_leave();
+}
+
 /* ---- sending ---- */
 
 static int look_tx(struct direct *direct, struct ring_tx *ring)
@@ -56,7 +71,7 @@ static int look_tx(struct direct *direct, struct ring_tx *ring)
     return 0;
 }
 
-static ssize_t put(struct direct *direct, const uint8_t *bytes, size_t length, bool *kick)
+static ssize_t put(struct direct *direct, const uint8_t *bytes, size_t length, bool *asleep)
 {
     struct direct_end *end = &direct->page->tx;
     struct ring_tx ring;
@@ -76,19 +91,22 @@ static ssize_t put(struct direct *direct, const uint8_t *bytes, size_t length, b
         return -EIO;
     __atomic_store_n(&end->index, ring.produced + count, __ATOMIC_RELEASE);
     ring_tx_publish(&ring, ring.produced + count);
-    *kick = ring_tx_other_asleep(&ring);
+    *asleep = ring_tx_other_asleep(&ring);
     return count;
 }
 
 ssize_t direct_put(struct direct *direct, const uint8_t *bytes, size_t length, bool *kick)
 {
     struct direct_end *end = &direct->page->tx;
+    bool asleep = false;
     ssize_t result;
 
     if (!take_turn(end))
         return -EREMOTE;
-    result = put(direct, bytes, length, kick);
-    turn_give(&end->turn);
+    result = put(direct, bytes, length, &asleep);
+    give_turn(direct, end, asleep);
+    if (kick)
+        *kick = asleep;
     return result;
 }
 
@@ -138,6 +156,7 @@ ssize_t direct_get(struct direct *direct, uint8_t *bytes, size_t length, bool *k
 {
     struct direct_end *end = &direct->page->rx;
     struct ring_rx ring;
+    bool asleep = false;
     ssize_t got;
 
     if (!take_turn(end))
@@ -146,9 +165,11 @@ ssize_t direct_get(struct direct *direct, uint8_t *bytes, size_t length, bool *k
     if (got > 0) {
         __atomic_store_n(&end->index, ring.consumed + (uint64_t)got, __ATOMIC_RELEASE);
         ring_rx_advance(&ring, ring.consumed + (uint64_t)got);
-        *kick = ring_rx_other_asleep(&ring);
+        asleep = ring_rx_other_asleep(&ring);
     }
-    turn_give(&end->turn);
+    give_turn(direct, end, asleep);
+    if (kick)
+        *kick = asleep;
     return got;
 }
 

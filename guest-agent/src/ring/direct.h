@@ -16,9 +16,11 @@ struct direct {
     struct ring_control *tx_control;
     struct ring_control *rx_control;
     uint32_t size; /* of each ring's data, which lies behind its control page */
+    void (*kick)(struct direct *direct); /* the peer; NULL: the caller does it */
 };
 
-/* Moves at most RING_COPY_MAX bytes and returns how many. *kick becomes true if the peer sleeps.
+/* Moves at most RING_COPY_MAX bytes and returns how many. A peer that sleeps is
+ * kicked, if there is a way; *kick, unless that is NULL, says whether it does.
  * -EAGAIN: the ring is full, or empty; -EREMOTE: the agent holds the ends; -EIO: the view or the
  * peer's index is not to be believed. */
 ssize_t direct_put(struct direct *direct, const uint8_t *bytes, size_t length, bool *kick);

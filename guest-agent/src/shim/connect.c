@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "base/critical.h"
 #include "base/passing.h"
 #include "shim/address.h"
 #include "shim/ask.h"
@@ -102,14 +103,17 @@ static int look(struct handle *handle, int fd, int flags)
     return error;
 }
 
-/* A socket that can be written to has been emptied, and the answer is on its way. */
+/* A socket that can be written to has been emptied, and the answer is on its way. No handler may
+ * use the socket half-way. */
 void connect_settle(struct handle *handle, int fd)
 {
     int error;
 
     if (handle->state != HANDLE_CONNECTING)
         return;
+    critical_enter();
     error = look(handle, fd, ready(fd, POLLOUT) ? 0 : MSG_DONTWAIT);
+    critical_leave();
     if (handle->state != HANDLE_CONNECTING)
         handle->error = -error;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "base/critical.h"
 #include "shim/real.h"
 
 /* ---- what the rings say ---- */
@@ -163,9 +164,9 @@ static int tell_kernels(const struct epoll_set *set, struct epoll_event *events,
 
 int epoll_translate(struct epoll_set *set, struct epoll_event *events, int count)
 {
-    pthread_mutex_lock(&set->lock);
+    critical_lock(&set->lock);
     count = tell_kernels(set, events, count);
-    pthread_mutex_unlock(&set->lock);
+    critical_unlock(&set->lock);
     return count;
 }
 
@@ -214,11 +215,11 @@ int epoll_look(struct epoll_set *set, struct epoll_event *events, int max)
 {
     int due, room, told;
 
-    pthread_mutex_lock(&set->lock);
+    critical_lock(&set->lock);
     due = look_at_all(set);
     room = room_for_kernels(set, max, due);
     told = room ? look_behind_our_own(set, events, max, room) : tell_all(set, events, 0, max);
-    pthread_mutex_unlock(&set->lock);
+    critical_unlock(&set->lock);
     return told;
 }
 
@@ -260,15 +261,15 @@ int epoll_sleep(struct epoll_set *set, struct epoll_event *events, int max, int 
     bool may;
     int count;
 
-    pthread_mutex_lock(&set->lock);
+    critical_lock(&set->lock);
     look_at_all(set);
     may = may_sleep(set);
     set->sleepers += may;
-    pthread_mutex_unlock(&set->lock);
+    critical_unlock(&set->lock);
     if (!may)
         return 0;
     count = real()->epoll_pwait(set->epoll, events, max, timeout_ms, mask);
-    pthread_mutex_lock(&set->lock);
+    critical_lock(&set->lock);
     set->sleepers--;
     if (count > 0) {
         int error = errno;
@@ -277,6 +278,6 @@ int epoll_sleep(struct epoll_set *set, struct epoll_event *events, int max, int 
         count = tell_all(set, events, count, max);
         errno = error;
     }
-    pthread_mutex_unlock(&set->lock);
+    critical_unlock(&set->lock);
     return count;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/critical.h"
 #include "shim/real.h"
 
 #define NEVER_TOLD UINT64_MAX
@@ -48,10 +49,10 @@ struct epoll_set *epoll_set_new(int epoll)
     set->process = handles_process();
     set->patience_us = PATIENCE_AT_FIRST_US;
     pthread_mutex_init(&set->lock, NULL);
-    pthread_mutex_lock(&sets_lock);
+    critical_lock(&sets_lock);
     set->next = sets;
     sets = set;
-    pthread_mutex_unlock(&sets_lock);
+    critical_unlock(&sets_lock);
     return set;
 }
 
@@ -74,12 +75,12 @@ static void unlist(const struct epoll_set *set)
 {
     struct epoll_set **at = &sets;
 
-    pthread_mutex_lock(&sets_lock);
+    critical_lock(&sets_lock);
     while (*at && *at != set)
         at = &(*at)->next;
     if (*at)
         *at = set->next;
-    pthread_mutex_unlock(&sets_lock);
+    critical_unlock(&sets_lock);
 }
 
 struct epoll_set *epoll_set_free(struct epoll_set *set)
@@ -290,9 +291,9 @@ int epoll_set_control(struct epoll_set *set, struct handle *handle, int operatio
 {
     int error;
 
-    pthread_mutex_lock(&set->lock);
+    critical_lock(&set->lock);
     error = control_locked(set, handle, operation, fd, event);
-    pthread_mutex_unlock(&set->lock);
+    critical_unlock(&set->lock);
     return error;
 }
 
@@ -303,15 +304,15 @@ static void each_watch_of(struct handle *handle,
 {
     if (!atomic_load(&handle->watches))
         return;
-    pthread_mutex_lock(&sets_lock);
+    critical_lock(&sets_lock);
     for (struct epoll_set *set = sets; set; set = set->next) {
-        pthread_mutex_lock(&set->lock);
+        critical_lock(&set->lock);
         for (int fd = 0; fd < set->count; fd++)
             if (set->watches[fd] && set->watches[fd]->handle == handle)
                 visit(set, set->watches[fd], handle, fd);
-        pthread_mutex_unlock(&set->lock);
+        critical_unlock(&set->lock);
     }
-    pthread_mutex_unlock(&sets_lock);
+    critical_unlock(&sets_lock);
 }
 
 void epoll_set_stir(struct handle *handle)
@@ -332,24 +333,24 @@ void epoll_set_closing(struct handle *handle, int fd)
 {
     if (!atomic_load(&handle->watches))
         return;
-    pthread_mutex_lock(&sets_lock);
+    critical_lock(&sets_lock);
     for (struct epoll_set *set = sets; set; set = set->next) {
         struct watch *watch;
 
-        pthread_mutex_lock(&set->lock);
+        critical_lock(&set->lock);
         watch = epoll_set_find(set, fd);
         if (watch && watch->handle == handle) {
             restore(set, watch, handle, fd);
             drop(set, fd);
         }
-        pthread_mutex_unlock(&set->lock);
+        critical_unlock(&set->lock);
     }
-    pthread_mutex_unlock(&sets_lock);
+    critical_unlock(&sets_lock);
 }
 
 void epoll_set_forsake(struct epoll_set *set)
 {
-    pthread_mutex_lock(&set->lock);
+    critical_lock(&set->lock);
     for (int fd = 0; fd < set->count && !set->forsaken; fd++) {
         struct watch *watch = set->watches[fd];
         struct handle *handle = watch ? handle_get(fd) : NULL;
@@ -362,7 +363,7 @@ void epoll_set_forsake(struct epoll_set *set)
             handle_put(handle);
     }
     set->forsaken = true;
-    pthread_mutex_unlock(&set->lock);
+    critical_unlock(&set->lock);
 }
 
 void epoll_forsake(int fd)

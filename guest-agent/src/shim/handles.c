@@ -3,14 +3,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/critical.h"
 #include "shim/epoll_set.h"
 #include "shim/real.h"
 
 #define BUFFER_SIZE 262144u /* VIRTIO_VSOCK_DEFAULT_BUF_SIZE of the kernel */
 #define BUFFER_SIZE_MIN 128u
+#define HANDLES_AT_ONCE 16
 
 static _Atomic(struct handle *) table[HANDLE_FDS_MAX];
 static struct handle *free_handles;
@@ -56,16 +58,30 @@ pid_t handles_process(void)
     return process;
 }
 
+/* Not by malloc(), as in held.c. */
+static void make_some(void)
+{
+    struct handle *some = mmap(NULL, HANDLES_AT_ONCE * sizeof(*some), PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    for (int i = 0; some != MAP_FAILED && i < HANDLES_AT_ONCE; i++) {
+        some[i].next_free = free_handles;
+        free_handles = &some[i];
+    }
+}
+
 static struct handle *take_memory(void)
 {
     struct handle *handle;
 
-    pthread_mutex_lock(&free_lock);
+    critical_lock(&free_lock);
+    if (!free_handles)
+        make_some();
     handle = free_handles;
     if (handle)
         free_handles = handle->next_free;
-    pthread_mutex_unlock(&free_lock);
-    return handle ? handle : calloc(1, sizeof(*handle));
+    critical_unlock(&free_lock);
+    return handle;
 }
 
 static void close_end(int *fd)
@@ -84,10 +100,10 @@ void handle_put(struct handle *handle)
     handle->epoll = epoll_set_free(handle->epoll);
     held_free(&handle->sides[SENDING]);
     held_free(&handle->sides[RECEIVING]);
-    pthread_mutex_lock(&free_lock);
+    critical_lock(&free_lock);
     handle->next_free = free_handles;
     free_handles = handle;
-    pthread_mutex_unlock(&free_lock);
+    critical_unlock(&free_lock);
 }
 
 static struct handle *make(int fd, enum handle_state state)

@@ -1,11 +1,11 @@
 #include "shim/held.h"
 
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "base/clock.h"
+#include "base/critical.h"
 #include "base/turn.h"
 #include "shim/ask.h"
 #include "shim/epoll_set.h"
@@ -38,6 +38,28 @@ void held_init(struct side *side)
     side->ask_pause_us = ASK_PAUSE_MIN_US;
 }
 
+static void kick(struct direct *ends)
+{
+    const struct held *held = (const struct held *)ends;
+    uint64_t one = 1;
+
+    if (real()->write(held->kick, &one, sizeof(one)) < 0)
+        return; /* the count is full: the agent has reason enough to wake */
+}
+
+/* Not by malloc(): a handler may write, and it may have interrupted that. */
+static struct held *make_held(void)
+{
+    void *place =
+        mmap(NULL, sizeof(struct held), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (place == MAP_FAILED)
+        return NULL;
+    *(struct held *)place =
+        (struct held){.ends.kick = kick, .kick = -1, .wake = -1, .spins = SPINS_AT_FIRST};
+    return place;
+}
+
 static void unmap(void *place, size_t size)
 {
     if (place && place != MAP_FAILED)
@@ -56,7 +78,7 @@ static struct held *destroy(struct held *held)
         real()->close(held->kick);
     if (held->wake >= 0)
         real()->close(held->wake);
-    free(held);
+    unmap(held, sizeof(*held));
     return older;
 }
 
@@ -74,6 +96,29 @@ void held_forked(struct side *side)
 {
     atomic_flag_clear(&side->asking);
     atomic_store(&side->in_socket, 0);
+}
+
+static bool begin_asking(struct side *side)
+{
+    critical_enter();
+    if (!atomic_flag_test_and_set(&side->asking))
+        return true;
+    critical_leave();
+    return false;
+}
+
+static void end_asking(struct side *side)
+{
+    atomic_flag_clear(&side->asking);
+    critical_leave();
+}
+
+static bool being_asked(struct side *side)
+{
+    if (!begin_asking(side))
+        return true;
+    end_asking(side);
+    return false;
 }
 
 /* ---- getting ---- */
@@ -101,11 +146,10 @@ static bool map_ring(struct direct *ends, int region, enum direction direction)
 
 static struct held *map_ends(int page_fd, int region, enum direction direction)
 {
-    struct held *held = calloc(1, sizeof(*held));
+    struct held *held = make_held();
 
     if (!held)
         return NULL;
-    *held = (struct held){.kick = -1, .wake = -1, .spins = SPINS_AT_FIRST};
     held->ends.page = map(page_fd, REGION_PAGE, 0);
     if (held->ends.page != MAP_FAILED && map_ring(&held->ends, region, direction))
         return held;
@@ -165,23 +209,15 @@ struct held *held_get(struct handle *handle, enum direction direction)
     if (held || !handle->stream || handle->packets ||
         atomic_load_explicit(&side->renounced, memory_order_relaxed) ||
         atomic_fetch_add_explicit(&side->moves, 1, memory_order_relaxed) < MOVES_BEFORE_ASKING ||
-        atomic_flag_test_and_set(&side->asking))
+        !begin_asking(side))
         return held;
     if (!atomic_load(&side->held) && !atomic_load(&side->renounced))
         ask_now(handle, side, direction);
-    atomic_flag_clear(&side->asking);
+    end_asking(side);
     held = atomic_load(&side->held);
     if (held)
         epoll_set_stir(handle);
     return held;
-}
-
-static bool being_asked(struct side *side)
-{
-    if (atomic_flag_test_and_set(&side->asking))
-        return true;
-    atomic_flag_clear(&side->asking);
-    return false;
 }
 
 struct held *held_enter(struct handle *handle, enum direction direction)
@@ -220,7 +256,7 @@ static void await_agent(struct held *held, enum direction direction)
         if (__atomic_load_n(&end->holder, __ATOMIC_ACQUIRE) == DIRECT_AGENTS && !end->turn)
             return;
         __atomic_store_n(&page->give_back, 1, __ATOMIC_RELEASE);
-        held_kick(held);
+        kick(&held->ends);
         turn_sleep(&end->wake, seen, GIVE_BACK_AGAIN_US);
     }
 }
@@ -243,7 +279,7 @@ void held_give_back(struct handle *handle, enum direction direction, struct held
     struct side *side = &handle->sides[direction];
 
     await_agent(held, direction);
-    while (atomic_flag_test_and_set(&side->asking))
+    while (!begin_asking(side))
         sched_yield();
     if (atomic_load(&side->held) == held) { /* else another thread has done it */
         retire(handle, side, held);
@@ -252,7 +288,7 @@ void held_give_back(struct handle *handle, enum direction direction, struct held
         ask_later(side);
         atomic_store(&side->held, NULL);
     }
-    atomic_flag_clear(&side->asking);
+    end_asking(side);
 }
 
 void held_renounce(struct handle *handle)
@@ -268,12 +304,4 @@ void held_renounce(struct handle *handle)
         if (held)
             held_give_back(handle, direction, held);
     }
-}
-
-void held_kick(const struct held *held)
-{
-    uint64_t one = 1;
-
-    if (real()->write(held->kick, &one, sizeof(one)) < 0)
-        return; /* the count is full: the agent has reason enough to wake */
 }

@@ -14,14 +14,14 @@ struct handle;
 enum direction { SENDING, RECEIVING };
 
 struct held {
-    struct direct ends;
-    uint64_t serial; /* no other end of this process ever had it */
-    int kick;        /* an eventfd of the agent's */
-    int wake;        /* the stream's, for who waits for other things, too; else -1 */
-    bool orphaned;   /* the agent has died, and with it the stream */
-    bool drained;    /* receiving: what came by the socket before has been read */
-    unsigned spins;  /* how long it pays to look before sleeping */
-    unsigned moves;  /* by the ring; roughly, where threads share it */
+    struct direct ends; /* the first: what is asked to kick is this */
+    uint64_t serial;    /* no other end of this process ever had it */
+    int kick;           /* an eventfd of the agent's */
+    int wake;           /* the stream's, for who waits for other things, too; else -1 */
+    bool orphaned;      /* the agent has died, and with it the stream */
+    bool drained;       /* receiving: what came by the socket before has been read */
+    unsigned spins;     /* how long it pays to look before sleeping */
+    unsigned moves;     /* by the ring; roughly, where threads share it */
     struct held *older;
 };
 
@@ -54,4 +54,3 @@ void held_leave(struct handle *handle, enum direction direction);
 void held_give_back(struct handle *handle, enum direction direction, struct held *held);
 /* The program uses this socket in ways that only the kernel can serve: for good. */
 void held_renounce(struct handle *handle);
-void held_kick(const struct held *held);

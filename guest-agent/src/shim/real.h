@@ -87,6 +87,7 @@
     X(FILE *, fdopen, (int fd, const char *mode))                                                  \
     X(int, vdprintf, (int fd, const char *format, va_list arguments))                              \
     X(int, __vdprintf_chk, (int fd, int flag, const char *format, va_list arguments))              \
+    X(int, sigaction, (int number, const struct sigaction *action, struct sigaction *old))         \
     X(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags))                \
     X(int, recvmmsg,                                                                               \
       (int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout))

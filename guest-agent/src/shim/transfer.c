@@ -135,15 +135,12 @@ static ssize_t socket_send(int fd, struct cursor *cursor, int flags)
 static ssize_t take_some(struct held *held, struct cursor *cursor, int flags)
 {
     struct iovec piece = cursor_next(cursor);
-    bool kick = false;
     ssize_t got;
 
     if (flags & MSG_PEEK)
         got = direct_peek(&held->ends, piece.iov_base, piece.iov_len);
     else
-        got = direct_get(&held->ends, piece.iov_base, piece.iov_len, &kick);
-    if (kick)
-        held_kick(held);
+        got = direct_get(&held->ends, piece.iov_base, piece.iov_len, NULL);
     if (got > 0)
         cursor_advance(cursor, (size_t)got);
     held->moves += got > 0;
@@ -246,11 +243,8 @@ ssize_t transfer_receive(struct handle *handle, int fd, const struct iovec *piec
 static ssize_t give_some(struct held *held, struct cursor *cursor)
 {
     struct iovec piece = cursor_next(cursor);
-    bool kick = false;
-    ssize_t put = direct_put(&held->ends, piece.iov_base, piece.iov_len, &kick);
+    ssize_t put = direct_put(&held->ends, piece.iov_base, piece.iov_len, NULL);
 
-    if (kick)
-        held_kick(held);
     if (put > 0)
         cursor_advance(cursor, (size_t)put);
     held->moves += put > 0;

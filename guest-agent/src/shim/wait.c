@@ -42,7 +42,7 @@ static bool a_handler_interrupts(void)
     struct sigaction action;
 
     for (int number = 1; number < NSIG; number++)
-        if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
+        if (real()->sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
             action.sa_handler != SIG_IGN && !(action.sa_flags & SA_RESTART))
             return true;
     return false;
