@@ -41,7 +41,7 @@ stress: agent venv ## migrations under load in every mode, each one checked
 .PHONY: soak
 soak: agent venv ## hours: random schedules of the protocol (ARGS="--count N"), every long test, every signal
 	@$(MAKE) --no-print-directory -C guest-agent SAN=1 BUILD=build-san build-san/tests/test_simulation
-	@guest-agent/build-san/tests/test_simulation $(or $(ARGS),--count 20000)
+	@.venv/bin/python -m tests.agent.schedules $(ARGS)
 	@TESTBED_LONG=1 TESTBED_DISKS=1 TESTBED_EVERY_SIGNAL=1 .venv/bin/pytest tests/lab tests/agent
 
 .PHONY: image
