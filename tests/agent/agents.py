@@ -16,9 +16,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from harness import clock
+from harness.run import Process, spawn, terminate
 
 BUILD = Path(os.environ.get("AGENT_BUILD", Path(__file__).parents[2] / "guest-agent" / "build"))
 PATIENCE_S = 20.0
+_started: dict[Path, list[Process]] = {}  # by their folder
 
 
 def stands_still(pid: int) -> bool:
@@ -111,7 +113,8 @@ class Agent:
 
     def start(self, listen: str) -> None:
         """Start the process and wait until it answers."""
-        self.process = subprocess.Popen([*self._argv, "--listen", listen])
+        self.process = spawn([*self._argv, "--listen", listen])
+        _started.setdefault(self.run_dir.parent, []).append(self.process)
         socket_path = self.run_dir / "agent.sock"
         self.channel = wait_until(lambda: self._dial(socket_path), f"{self.name} answers")
         self.port: int = self.channel.call("hello")["port"]
@@ -337,10 +340,16 @@ class Pair(Linked):
 
 @contextlib.contextmanager
 def agents_folder(within: str | None = None) -> Iterator[Path]:
-    """A folder for agents. Not pytest's: a UNIX socket's path has at most 107 bytes."""
+    """A folder for agents, which end with it: an interruption may come before anybody else knows of
+    one. Not pytest's: a UNIX socket's path has at most 107 bytes.
+    """
     with TemporaryDirectory(prefix="agent-", dir=within) as path:
         Path(path).chmod(0o755)  # an agent of root's acts as nobody for its peer
-        yield Path(path)
+        try:
+            yield Path(path)
+        finally:
+            for process in _started.pop(Path(path), []):
+                terminate(process)
 
 
 @contextlib.contextmanager
