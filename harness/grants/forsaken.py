@@ -15,6 +15,14 @@ from harness.model import naming
 UNPLUG_SECONDS = 30.0
 
 
+def forsake_those_gone(survivor: Member, hosts: Iterable[Host]) -> None:
+    """Those of whom it has a region yet, once its grants at work have none: they run no more."""
+    for alias, region in list(survivor.regions().items()):
+        peer, parsed = naming.parse_region_alias(alias), naming.parse_region_name(region)
+        if peer and parsed:
+            forsake(survivor, peer, parsed[0], hosts)
+
+
 def forsake(survivor: Member, peer: str, testbed: str, hosts: Iterable[Host]) -> None:
     """The peer runs no more: the link with it ends, its region is taken out, and the pair's files
     are removed from these hosts.

@@ -14,7 +14,7 @@ from typing import Any
 from harness import clock
 from harness.errors import TestbedError
 from harness.events import EventLog
-from harness.grants.forsaken import forsake
+from harness.grants.forsaken import forsake_those_gone
 from harness.grants.grant import Change, Grant
 from harness.grants.region import Region
 from harness.grants.routes import Routes
@@ -22,7 +22,6 @@ from harness.guests.guest import Guest
 from harness.guests.place import Place
 from harness.migration import preflight
 from harness.migration.disks import Luggage
-from harness.model import naming
 from harness.model.migration_mode import PRECOPY, MigrationMode
 from harness.model.result import Migration
 from harness.virt.domain import Domain
@@ -73,14 +72,7 @@ class Move:
         """Every link of the guest onto TCP, every region out of it."""
         if not self.mode.with_region:
             self.left = [grant.part() for grant in self.grants if grant.plugged]
-            self._forsake()
-
-    def _forsake(self) -> None:
-        """Those of whom it has a region yet: they are in no grant at work, they run no more."""
-        for alias, region in self.guest.regions().items():
-            peer, parsed = naming.parse_region_alias(alias), naming.parse_region_name(region)
-            if peer and parsed:
-                forsake(self.guest, peer, parsed[0], [self.source.host])
+            forsake_those_gone(self.guest, [self.source.host])
 
     def begin(self) -> None:
         """Start libvirt's job."""

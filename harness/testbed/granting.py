@@ -10,7 +10,7 @@ from harness.errors import TestbedError, UsageError
 from harness.grants import forsaken
 from harness.grants.grant import Grant
 from harness.guests.guest import Guest
-from harness.model import naming
+from harness.hosts.base import Host
 from harness.model.grant_table import Granted, Pair, Table, row_of, with_row, without
 from harness.model.sizes import MIB, size_text
 from harness.model.topology import GrantSpec, Policy
@@ -98,21 +98,16 @@ def release(testbed: Testbed, name: str) -> None:
     for found in testbed.grants:
         if guest in (found.low, found.high):
             withdraw(found, forget=False)
-    _forsake_those_gone(testbed, guest)
-
-
-def _forsake_those_gone(testbed: Testbed, guest: Guest) -> None:
-    """Who runs no more is in no grant at work, and its region would keep the guest here."""
-    plugged = guest.regions()
-    for peer in testbed.record.topology.domains:
-        if naming.region_alias(peer) in plugged:
-            forsake(testbed, guest.name, peer)
+    forsaken.forsake_those_gone(guest, _hosts(testbed))
 
 
 def forsake(testbed: Testbed, name: str, peer: str) -> None:
     """The peer runs no more: its region is taken out, and the link with it ends."""
-    hosts = (place.host for place in testbed.places.values())
-    forsaken.forsake(testbed.member(name), peer, testbed.record.testbed_id, hosts)
+    forsaken.forsake(testbed.member(name), peer, testbed.record.testbed_id, _hosts(testbed))
+
+
+def _hosts(testbed: Testbed) -> list[Host]:
+    return [place.host for place in testbed.places.values()]
 
 
 def manage(testbed: Testbed, name: str) -> None:

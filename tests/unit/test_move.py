@@ -9,6 +9,7 @@ import pytest
 
 from harness.errors import TestbedError, UsageError
 from harness.events import EventLog
+from harness.grants import forsaken
 from harness.grants.grant import Change
 from harness.migration import move as module
 from harness.migration.move import Move, together
@@ -159,7 +160,7 @@ def test_the_region_of_a_peer_that_is_gone_does_not_keep_the_guest_here(
         naming.region_alias("g7"): naming.region_name("t-1", ("g1", "g7"), 3),
         "of-somebody-else": "any",
     }
-    monkeypatch.setattr(module, "forsake", lambda _, *whom: stage.steps.append(f"forsake {whom}"))
+    monkeypatch.setattr(forsaken, "forsake", lambda _, *whom: stage.steps.append(f"forsake {whom}"))
     stage.move()
     assert stage.steps == ["forsake ('g7', 't-1', ['h1'])", "migrate", "arrived h2"]
 
