@@ -286,9 +286,8 @@ int main(int argc, char **argv)
         return 0;
     CHECK(total_committed > count && total_aborted > count / 2 && total_cuts > count);
     CHECK(total_lies[A_COPY] > count / 2 && total_by_ring > 5 * count && total_torn > count / 4);
-    /* What is rare is usually twice as often, and by chance half as often. */
-    CHECK(total_stopped > count / 2 && total_stranded > count / 20);
-    CHECK(total_put_back > count / 20 && total_suspended > count / 2);
+    CHECK(total_stopped > count / 2 && total_stranded > count / 8);
+    CHECK(total_put_back > count / 10 && total_suspended > count / 2);
     CHECK(missed == 0);
     return 0;
 }
