@@ -246,10 +246,8 @@ int siginterrupt(int number, int flag)
 }
 
 /* Other names of the same. */
-#define OTHER_NAME(type, other, arguments, name)                                                   \
-    type other arguments;                                                                          \
-    type other arguments __attribute__((alias(#name), nothrow, leaf));
-OTHER_NAME(int, __sigaction, (int, const struct sigaction *, struct sigaction *), sigaction)
-OTHER_NAME(sighandler_t, bsd_signal, (int, sighandler_t), signal)
-OTHER_NAME(sighandler_t, ssignal, (int, sighandler_t), signal)
-OTHER_NAME(sighandler_t, sysv_signal, (int, sighandler_t), __sysv_signal)
+#define ALIAS(name) __attribute__((alias(#name), nothrow, leaf))
+int __sigaction(int, const struct sigaction *, struct sigaction *) ALIAS(sigaction);
+sighandler_t bsd_signal(int, sighandler_t) ALIAS(signal);
+sighandler_t ssignal(int, sighandler_t) ALIAS(signal);
+sighandler_t sysv_signal(int, sighandler_t) ALIAS(__sysv_signal);
